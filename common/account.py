@@ -1,0 +1,70 @@
+"""An on-chain account as files: keystore v3 in account.json, its passphrase in account.pass, both mode 600."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_account import Account
+from eth_hash.auto import keccak
+
+from common.atomic_file import write_atomically
+from common.errors import WrongUse
+
+KEYSTORE_FILE = "account.json"
+PASSPHRASE_FILE = "account.pass"  # noqa: S105 - a file name
+_DEVELOPMENT_SCRYPT_N = 2  # the key can be derived by anyone from the seed: stretching its passphrase buys nothing
+
+
+@dataclass(frozen=True)
+class SigningAccount:
+    """An address with the key that signs for it. The key never appears in a representation of this object."""
+
+    address: str
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"SigningAccount({self.address})"
+
+
+def development_account(seed: int, index: int) -> SigningAccount:
+    """Return the publicly known account keccak256("tfedrs-dev" || seed as u64be || index as u64be).
+
+    It repeats, so that two runs of one seed agree. It must never hold anything of value: the launcher uses it only
+    on a chain that it started itself.
+    """
+    return _account(keccak(b"tfedrs-dev" + seed.to_bytes(8, "big") + index.to_bytes(8, "big")))
+
+
+def random_account() -> SigningAccount:
+    """Return an account whose key comes from the operating system's entropy."""
+    return _account(secrets.token_bytes(32))
+
+
+def save_account(account: SigningAccount, folder: Path, *, development: bool = False) -> None:
+    """Write keystore and passphrase; a development account skips the slow key stretching."""
+    passphrase = secrets.token_hex(32)
+    iterations = _DEVELOPMENT_SCRYPT_N if development else None
+    keystore = Account.encrypt(account.key, passphrase, iterations=iterations)
+    write_atomically(folder / PASSPHRASE_FILE, passphrase.encode(), private=True)
+    write_atomically(folder / KEYSTORE_FILE, json.dumps(keystore).encode(), private=True)
+
+
+def load_account(folder: Path) -> SigningAccount:
+    """Read keystore and passphrase from a participant's folder.
+
+    Raises:
+        WrongUse: a file is missing, unreadable, or the passphrase does not open the keystore.
+    """
+    try:
+        keystore = json.loads((folder / KEYSTORE_FILE).read_bytes())
+        passphrase = (folder / PASSPHRASE_FILE).read_text().strip()
+        return _account(bytes(Account.decrypt(keystore, passphrase)))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WrongUse(
+            f"The account in {folder} cannot be opened ({error}); restore {KEYSTORE_FILE} and {PASSPHRASE_FILE}."
+        ) from error
+
+
+def _account(key: bytes) -> SigningAccount:
+    return SigningAccount(str(Account.from_key(key).address), key)

@@ -1,0 +1,124 @@
+"""The settings of a run: one table for the command line, Flower's run config and the public record.
+
+Each field is a flag (``--reward-per-round``), a key of Flower's run config (``reward-per-round``) and a part of the
+canonical settings whose hash opens the run on chain.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+import rfc8785
+
+from common.errors import WrongUse
+
+MODELS = ("ials",)
+PARTITIONS = ("even", "amount", "taste", "single-user")
+AGGREGATIONS = ("reputation", "fedavg")
+CONSOLIDATIONS = ("median", "trimmed-mean")
+DEFAULT_DATASET = "ml-latest-small-2016"
+
+
+def _setting(default: Any, description: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"description": description, **limits})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the result of a run. Limits stand beside each default and are checked on creation.
+
+    Raises:
+        WrongUse: a value is outside its limits; the sentence names the flag.
+    """
+
+    dataset: str = _setting(
+        DEFAULT_DATASET,
+        "ml-latest-small-2016 (bundled), ml-latest-small, ml-1m, ml-1m-ncf, ml-100k, filmtrust, or csv:FILE",
+    )
+    csv_columns: str = _setting("", "for csv:FILE, the columns: user=...,item=...,rating=...,timestamp=...")
+    model: str = _setting("ials", "what the clients train", choices=MODELS)
+    clients: int = _setting(5, "number of clients", least=2, most=100_000)
+    rounds: int = _setting(5, "number of rounds", least=1, most=100_000)
+    seed: int = _setting(1, "decides initialisation, splits, partitions and volunteers", least=0, most=2**53 - 1)
+    partition: str = _setting("even", "how users are spread over clients", choices=PARTITIONS)
+    partition_alpha: float = _setting(
+        0.5, "Dirichlet concentration of the partition 'amount'; smaller is more uneven", above=0.0, most=1e6
+    )
+    train_on_validation: bool = _setting(
+        False, "train on the validation items too (no validation metrics), for final numbers"
+    )
+    factors: int = _setting(64, "length of user and item vectors", least=1, most=1024)
+    alpha0: float = _setting(0.25, "ials: weight of the pairs that were never seen", above=0.0, most=1e3)
+    regularisation: float = _setting(0.006, "ials: lambda", above=0.0, most=1e3)
+    kappa: float = _setting(2.0, "ials: damping of the server step", above=0.0, most=1e3)
+    momentum: float = _setting(0.3, "ials: momentum of the server step", least=0.0, most=0.99)
+    aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
+    consolidation: str = _setting(
+        "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS
+    )
+    smoothing: float = _setting(
+        0.5, "gamma of T-FedRS eq. 4: the share of the past in a reputation", least=0.0, most=0.999
+    )
+    committee_size: int = _setting(7, "most peers that score one update", least=1, most=64)
+    volunteer_share: float = _setting(0.1, "share of users whose histories are public for scoring", above=0.0, most=1.0)
+    probe_pairs: int = _setting(200, "held-out pairs in each shard of the probe set", least=1, most=100_000)
+    reward_per_round: int = _setting(1000, "tokens shared by the accepted clients of a round", least=0, most=10**9)
+    unsafe_single_user: bool = _setting(
+        False, "allow clients that hold one user, whose updates show that user's items to everybody who sees them"
+    )
+    quorum: float = _setting(0.5, "share of the clients whose updates a round needs", above=0.0, most=1.0)
+    phase_timeout: float = _setting(180.0, "seconds that a phase waits for its replies", above=0.0, most=86_400.0)
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            _check_type(entry.name, value, type(entry.default))
+            _check_limits(entry.name, value, entry.metadata)
+
+    @classmethod
+    def from_run_config(cls, run_config: Mapping[str, object]) -> Self:
+        """Read the settings among the keys of a Flower run config; other keys are not looked at."""
+        names = {flag_of(entry.name): entry.name for entry in fields(cls)}
+        chosen: dict[str, Any] = {names[key]: value for key, value in run_config.items() if key in names}
+        for entry in fields(cls):  # TOML and people write 60 where 60.0 is meant
+            if isinstance(entry.default, float) and type(chosen.get(entry.name)) is int:
+                chosen[entry.name] = float(chosen[entry.name])
+        return cls(**chosen)
+
+    def to_run_config(self) -> dict[str, bool | int | float | str]:
+        """Return the settings under Flower's run-config keys."""
+        return {flag_of(name): value for name, value in asdict(self).items()}
+
+    def canonical(self) -> bytes:
+        """Return the settings as canonical JSON, the same bytes for the same settings."""
+        return rfc8785.dumps(self.to_run_config())
+
+
+def flag_of(name: str) -> str:
+    """Return a field's name as a flag or run-config key: words joined by hyphens."""
+    return name.replace("_", "-")
+
+
+def _check_type(name: str, value: object, expected: type) -> None:
+    good = isinstance(value, expected) and not (expected is int and isinstance(value, bool))
+    if not good:
+        raise WrongUse(f"--{flag_of(name)} must be {_kind(expected)}, not {value!r}.")
+
+
+def _kind(expected: type) -> str:
+    return {int: "a whole number", float: "a number with a point", bool: "true or false", str: "text"}[expected]
+
+
+def _check_limits(name: str, value: Any, limits: Mapping[str, Any]) -> None:
+    flag = f"--{flag_of(name)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WrongUse(f"{flag} must be finite, not {value}.")
+    if "choices" in limits and value not in limits["choices"]:
+        raise WrongUse(f"{flag} must be one of {', '.join(limits['choices'])}, not '{value}'.")
+    if "least" in limits and value < limits["least"]:
+        raise WrongUse(f"{flag} must be at least {limits['least']}, not {value}.")
+    if "above" in limits and value <= limits["above"]:
+        raise WrongUse(f"{flag} must be above {limits['above']}, not {value}.")
+    if "most" in limits and value > limits["most"]:
+        raise WrongUse(f"{flag} must be at most {limits['most']}, not {value}.")

@@ -1,0 +1,59 @@
+"""What every recommender must offer to be trained by a federation."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.user_items import UserItems
+
+Arrays = dict[str, NDArray[Any]]
+"""Named arrays: the public state of a model, one client's update, or a fused update."""
+
+FloatArray = NDArray[np.float32]
+
+
+class Model(Protocol):
+    """One recommender: pure functions on arrays, with the hyper-parameters as its only fields.
+
+    A round is `local_step` at every client, `check_update` and `fuse` at the server, then `apply`. The state is
+    public and the same everywhere; user vectors follow from it and a user's own items, and never leave a client.
+
+    Guarantees:
+        No method changes its arguments.
+        The same input gives the same bytes on one machine with one BLAS thread.
+        `fold_in(state, train)` is the second value of `local_step(state, train)`, byte for byte.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that `build_model` knows it by, and that the header of an update carries."""
+
+    def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
+        """Draw W_0 for a catalogue of `item_count` items."""
+
+    def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
+        """Train on one client's users. Returns its update and its user vectors, shape (users, factors)."""
+
+    def fuse(self, updates: Sequence[Arrays], shares: Sequence[float]) -> Arrays:
+        """Return sum_k(share_k * update_k), added in the order given. Shares are not normalised."""
+
+    def apply(self, state: Arrays, fused: Arrays) -> Arrays:
+        """Take the server's step: the next state from the current one and a fused update."""
+
+    def check_update(self, update: Arrays, item_count: int) -> None:
+        """Return if an honest client could have sent this, whatever it is.
+
+        Raises:
+            Rejected: names, types, shapes, row ids or values break a rule. Nothing else is ever raised.
+        """
+
+    def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
+        """Compute user vectors from histories, the state held fixed. Shape (users, factors)."""
+
+    def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
+        """Score the whole catalogue, higher is better. Shape (users, items)."""
+
+    def example_count(self, update: Arrays) -> int:
+        """Return how many interactions the client says it trained on."""

@@ -1,0 +1,138 @@
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.commitment import (
+    Score,
+    SigningDomain,
+    check_signature,
+    commitment_message,
+    commitment_of,
+    commitment_salt,
+    node_binding_message,
+    score_message,
+    sign,
+)
+from common.errors import Rejected
+
+KEY = bytes([1]) * 32
+ACCOUNT = Account.from_key(KEY).address
+OTHER = Account.from_key(bytes([2]) * 32).address
+DOMAIN = SigningDomain(31337, "0x" + "11" * 20)
+RUN_ID = bytes(range(32))
+BYTES32 = st.binary(min_size=32, max_size=32)
+
+
+def _typed_data(primary: str, fields: list[tuple[str, str]], message: dict) -> dict:
+    return {
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            primary: [{"name": name, "type": kind} for kind, name in fields],
+        },
+        "primaryType": primary,
+        "domain": {
+            "name": "T-FedRS",
+            "version": "1",
+            "chainId": DOMAIN.chain_id,
+            "verifyingContract": DOMAIN.verifying_contract,
+        },
+        "message": message,
+    }
+
+
+@given(st.integers(1, 2**64 - 1), BYTES32, BYTES32, st.integers(-(10**18), 10**18), st.integers(-(10**18), 10**18))
+def test_a_score_message_equals_eth_accounts_own_encoding(
+    server_round: int, commitment: bytes, shard: bytes, ndcg: int, hit: int
+) -> None:
+    fields = [
+        ("bytes32", "runId"),
+        ("uint64", "round"),
+        ("address", "subject"),
+        ("bytes32", "commitment"),
+        ("bytes32", "shard"),
+        ("int256", "ndcgGainWad"),
+        ("int256", "hitGainWad"),
+    ]
+    message = {
+        "runId": RUN_ID,
+        "round": server_round,
+        "subject": OTHER,
+        "commitment": commitment,
+        "shard": shard,
+        "ndcgGainWad": ndcg,
+        "hitGainWad": hit,
+    }
+    expected = encode_typed_data(full_message=_typed_data("Score", fields, message))
+    assert score_message(DOMAIN, RUN_ID, server_round, Score(OTHER, commitment, shard, ndcg, hit)) == expected
+
+
+def test_commitment_and_binding_messages_equal_eth_accounts_own_encoding() -> None:
+    commitment = bytes([9]) * 32
+    assert commitment_message(DOMAIN, RUN_ID, 3, commitment) == encode_typed_data(
+        full_message=_typed_data(
+            "Commitment",
+            [("bytes32", "runId"), ("uint64", "round"), ("bytes32", "commitment")],
+            {"runId": RUN_ID, "round": 3, "commitment": commitment},
+        )
+    )
+    assert node_binding_message(DOMAIN, RUN_ID, ACCOUNT, 2**64 - 1) == encode_typed_data(
+        full_message=_typed_data(
+            "NodeBinding",
+            [("bytes32", "runId"), ("address", "account"), ("uint64", "nodeId")],
+            {"runId": RUN_ID, "account": ACCOUNT, "nodeId": 2**64 - 1},
+        )
+    )
+
+
+def test_a_signature_counts_for_its_signer_alone() -> None:
+    message = commitment_message(DOMAIN, RUN_ID, 1, bytes(32))
+    signature = sign(message, KEY)
+    check_signature(message, signature, ACCOUNT)
+    with pytest.raises(Rejected, match=f"that of {ACCOUNT}, not of {OTHER}"):
+        check_signature(message, signature, OTHER)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        commitment_message(DOMAIN, RUN_ID, 2, bytes(32)),
+        commitment_message(DOMAIN, bytes(32), 1, bytes(32)),
+        commitment_message(SigningDomain(1, DOMAIN.verifying_contract), RUN_ID, 1, bytes(32)),
+        commitment_message(SigningDomain(31337, "0x" + "22" * 20), RUN_ID, 1, bytes(32)),
+    ],
+)
+def test_a_signature_cannot_be_replayed_elsewhere(other) -> None:
+    signature = sign(commitment_message(DOMAIN, RUN_ID, 1, bytes(32)), KEY)
+    with pytest.raises(Rejected):
+        check_signature(other, signature, ACCOUNT)
+
+
+@given(st.binary(max_size=70))
+def test_any_bytes_as_signature_are_rejected(signature: bytes) -> None:
+    with pytest.raises(Rejected):
+        check_signature(commitment_message(DOMAIN, RUN_ID, 1, bytes(32)), signature, ACCOUNT)
+
+
+def test_a_commitment_binds_run_round_account_update_and_salt() -> None:
+    salt = commitment_salt(KEY, RUN_ID, 1)
+    base = (RUN_ID, 1, ACCOUNT, b"update", salt)
+    changed = [
+        (bytes(32), 1, ACCOUNT, b"update", salt),
+        (RUN_ID, 2, ACCOUNT, b"update", salt),
+        (RUN_ID, 1, OTHER, b"update", salt),
+        (RUN_ID, 1, ACCOUNT, b"updatf", salt),
+        (RUN_ID, 1, ACCOUNT, b"update", bytes(32)),
+    ]
+    assert len({commitment_of(*values) for values in [base, *changed]}) == 6
+
+
+def test_the_salt_is_the_same_again_and_differs_by_round() -> None:
+    assert commitment_salt(KEY, RUN_ID, 1) == commitment_salt(KEY, RUN_ID, 1)
+    assert commitment_salt(KEY, RUN_ID, 1) != commitment_salt(KEY, RUN_ID, 2)

@@ -1,0 +1,20 @@
+"""Fixtures for every test."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# how long one example takes depends on who else uses the machine, and says nothing about the code
+settings.register_profile("tfedrs", deadline=None)
+settings.load_profile("tfedrs")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with the data sets that do not come with the code."""
+    folder = os.environ.get("TFEDRS_DATA")
+    if not folder:
+        pytest.skip("TFEDRS_DATA is not set")
+    return Path(folder)
