@@ -1,0 +1,1 @@
+"""The Solidity ledger: sources, committed artifacts, build and deployment."""
