@@ -1,0 +1,72 @@
+"""A client as a peer: score other clients' updates on the public probe set, and sign."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from client.store import ParticipantFolder
+from client.training import received_state
+from common.commitment import Score, commitment_of, score_message, sign
+from common.errors import Rejected
+from common.models import Arrays, Model, model_of
+from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
+from common.update import decode_model, decode_update
+from common.wire import PeerTask, SignedScore, Subject
+
+WAD = 10**18
+
+ApplyAlone = Callable[[PeerTask, Model, Arrays, Subject], Arrays]
+"""(task, model, state, subject) -> the state with the subject's update alone applied."""
+
+
+def apply_alone(task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
+    """Check that an update is the one committed to, decode and check it, and take the server's step with it alone.
+
+    Raises:
+        Rejected: the update is malformed or not what was committed to; it gets no score from this peer.
+    """
+    run_id, server_round = task.round_task.run_id, task.round_task.server_round
+    expected = commitment_of(run_id, server_round, subject.account, subject.update_bytes, subject.salt)
+    if expected != subject.commitment:
+        raise Rejected("the update is not the one committed to")
+    packed = decode_update(subject.update_bytes)
+    item_count = decode_model(task.round_task.model_bytes).rows
+    if packed.model != model.name or packed.rows != item_count:
+        raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
+    model.check_update(packed.arrays, item_count)
+    return state_with_update_alone(model, state, packed.arrays, task.cohort_size)
+
+
+def score(task: PeerTask, folder: ParticipantFolder, apply: ApplyAlone = apply_alone) -> list[SignedScore]:
+    """Answer an ``evaluate.peer`` message: one signed score for each update that can be scored.
+
+    An update that does not match its commitment, is one's own, or names an unknown shard gets none: a peer signs
+    only what it checked.
+    """
+    round_task = task.round_task
+    account = folder.account
+    model = model_of(round_task.settings)
+    state = received_state(round_task, model, folder)
+    bases: dict[bytes, ShardMetrics] = {}
+    scores = []
+    for subject in task.subjects:
+        shard = folder.probe_shards.get(subject.shard)
+        if subject.account == account.address or shard is None:
+            continue
+        try:
+            applied = apply(task, model, state, subject)
+        except Rejected:
+            continue
+        if subject.shard not in bases:
+            bases[subject.shard] = shard_metrics(model, state, shard)
+        gained = gain(shard_metrics(model, applied, shard), bases[subject.shard])
+        judged = Score(
+            subject.account, subject.commitment, subject.shard, _wad(gained.ndcg_at_10), _wad(gained.hit_ratio_at_10)
+        )
+        message = score_message(round_task.domain, round_task.run_id, round_task.server_round, judged)
+        scores.append(SignedScore(judged, sign(message, account.key)))
+    return scores
+
+
+def _wad(value: float) -> int:
+    return int(np.floor(value * WAD))

@@ -1,0 +1,77 @@
+"""A client's part of a round: measure the model that came, take the local step, commit and sign."""
+
+from client.store import ParticipantFolder
+from common.commitment import commitment_message, commitment_of, commitment_salt, node_binding_message, sign
+from common.data.client_part import ClientPart
+from common.errors import Rejected
+from common.evaluation import evaluate
+from common.models import Arrays, FloatArray, Model, model_of
+from common.update import Packed, decode_model, encode_update, object_name
+from common.wire import RoundTask, TrainReply
+
+
+def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainReply:
+    """Answer a ``train`` message; asked again for the same round and model, with the same bytes.
+
+    Raises:
+        Rejected: the model is not one that this client can train.
+        WrongUse: a file of the folder is missing or damaged, or the round was answered for another model.
+    """
+    model_name = object_name(task.model_bytes)
+    saved = folder.saved_reply(task.run_id, task.server_round, model_name)
+    if saved is not None:
+        return saved
+    model = model_of(task.settings)
+    state = received_state(task, model, folder)
+    update, user_vectors = model.local_step(state, folder.part.train)
+    update_bytes = encode_update(Packed(model.name, len(folder.catalogue.item_ids), update))
+    account = folder.account
+    salt = commitment_salt(account.key, task.run_id, task.server_round)
+    commitment = commitment_of(task.run_id, task.server_round, account.address, update_bytes, salt)
+    signed = commitment_message(task.domain, task.run_id, task.server_round, commitment)
+    binding = node_binding_message(task.domain, task.run_id, account.address, node_id)
+    reply = TrainReply(
+        account=account.address,
+        update_bytes=update_bytes,
+        commitment=commitment,
+        salt=salt,
+        commitment_signature=sign(signed, account.key),
+        node_binding_signature=sign(binding, account.key),
+        metrics=local_metrics(model, state, user_vectors, folder.part),
+    )
+    folder.save_reply(task.run_id, task.server_round, model_name, reply)
+    return reply
+
+
+def measure(task: RoundTask, folder: ParticipantFolder) -> dict[str, float]:
+    """Answer the last ``evaluate`` message: how good the final model is for this client's users."""
+    model = model_of(task.settings)
+    state = received_state(task, model, folder)
+    return local_metrics(model, state, model.fold_in(state, folder.part.train), folder.part)
+
+
+def received_state(task: RoundTask, model: Model, folder: ParticipantFolder) -> Arrays:
+    """Decode the model of a message.
+
+    Raises:
+        Rejected: it is damaged, or is for another model or catalogue.
+    """
+    packed = decode_model(task.model_bytes)
+    item_count = len(folder.catalogue.item_ids)
+    if packed.model != model.name or packed.rows != item_count:
+        raise Rejected(f"the message holds model '{packed.model}' of {packed.rows} items, not {item_count}")
+    return packed.arrays
+
+
+def local_metrics(model: Model, state: Arrays, user_vectors: FloatArray, part: ClientPart) -> dict[str, float]:
+    """Rank the held-out items of this client's users: means under `validation_` and `test_`, with the user counts."""
+    figures: dict[str, float] = {}
+    for name, held_out, also_known in (
+        ("validation", part.validation, None),
+        ("test", part.test, part.validation),
+    ):
+        evaluation = evaluate(model, state, user_vectors, part.seen, held_out, part.candidates, also_known)
+        figures[f"{name}_users"] = evaluation.users
+        if evaluation.users:
+            figures |= {f"{name}_{metric}": value for metric, value in evaluation.metrics.items()}
+    return figures

@@ -1,0 +1,1 @@
+"""What coordinates: the round, the checks, the reputation and the ledger."""

@@ -1,0 +1,36 @@
+"""From weights and updates to the next model."""
+
+from collections.abc import Mapping
+
+from common.models import Arrays, Model
+from server.reputation import WAD
+
+
+def fusion_shares(weights_wad: Mapping[str, int], aggregation: str) -> dict[str, float]:
+    """Return rho_k, by which the sums that client k sent are multiplied.
+
+    reputation: rho_k = K w_k / sum w, K clients [protocol, "Scores, reputation, weights"].
+    fedavg: McMahan et al. (2017) weigh a client's *mean* by n_k / n. What an iALS client sends is a sum over its n_k
+    interactions, n_k times its mean; n_k / n of the mean is 1 / n of the sum, so all shares are equal.
+
+    Args:
+        weights_wad: Normalised weight of each client that has one above zero.
+        aggregation: "reputation" or "fedavg".
+    """
+    if aggregation == "fedavg":
+        return dict.fromkeys(weights_wad, 1.0)
+    total = sum(weights_wad.values())
+    return {account: len(weights_wad) * weight / total for account, weight in weights_wad.items()}
+
+
+def next_state(
+    model: Model, state: Arrays, updates: Mapping[str, Arrays], weights_wad: Mapping[str, int], aggregation: str
+) -> Arrays:
+    """Fuse the updates, in the order of accounts, and take the server's step; without any weight the model stays."""
+    weighted = {
+        account: weights_wad[account] for account in sorted(updates, key=str.lower) if 0 < weights_wad[account] <= WAD
+    }
+    if not weighted:
+        return state
+    shares = fusion_shares(weighted, aggregation)
+    return model.apply(state, model.fuse([updates[account] for account in weighted], list(shares.values())))

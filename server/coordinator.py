@@ -1,0 +1,78 @@
+"""The coordinator's run from its first line to its last: open or resume, play the rounds, finish."""
+
+from pathlib import Path
+
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Result
+
+from common.commitment import SigningDomain
+from common.config import Settings
+from common.errors import WrongUse
+from common.models import model_of
+from common.seeding import generator
+from common.update import Packed, encode_model
+from common.wire import RoundTask, bytes_record, round_config
+from server.federation import Federation, earned_before
+from server.ledger import Ledger
+from server.run_folder import Checkpoint, RunFolder
+from server.run_recorder import RunRecorder
+from server.seed_chain import SeedChain
+from server.settlement import Standing
+from server.strategy import ReputationFedAvg
+
+
+def coordinate(
+    grid: Grid, settings: Settings, federation: Federation, committee_secret: bytes, ledger: Ledger, run_dir: Path
+) -> Result:
+    """Train a federation, from its first round or from the one after its checkpoint.
+
+    Args:
+        grid: Flower's grid, or the in-process one.
+        settings: The run's settings.
+        federation: Catalogue, probe shards and contracts.
+        committee_secret: s_T of the seed chain.
+        ledger: Where every step is recorded.
+        run_dir: The run folder.
+
+    Raises:
+        WrongUse: fewer accounts are registered than the settings have clients, or earlier rewards are unknown.
+        CheckFailed: a file that the run goes on from was altered.
+        LedgerConflict: the ledger holds another history of this run.
+    """
+    folder = RunFolder(run_dir)
+    model = model_of(settings)
+    cohort = ledger.participants()
+    if len(cohort) < settings.clients:
+        raise WrongUse(
+            f"{len(cohort)} accounts are registered, but --clients is {settings.clients}; register the rest."
+        )
+    checkpoint = folder.load_checkpoint()
+    if checkpoint is None:
+        state = model.initial_state(federation.item_count, generator(settings.seed, "initial-model"))
+        model_bytes = encode_model(Packed(model.name, federation.item_count, state))
+        checkpoint = Checkpoint(
+            run_id=federation.new_run_id(settings, ledger.run_count()),
+            settled_rounds=0,
+            model=folder.put_object(model_bytes),
+            standing=Standing.at_start(cohort, earned_before(federation.folder, ledger.latest_settlement())),
+        )
+        folder.save_checkpoint(checkpoint)
+    model_bytes = folder.get_object(checkpoint.model)
+    seed_chain = SeedChain(committee_secret, settings.rounds)
+    recorder = RunRecorder(settings, federation, ledger, folder, checkpoint)
+    recorder.open_run(seed_chain.anchor)
+    task = RoundTask(
+        checkpoint.run_id,
+        checkpoint.settled_rounds + 1,
+        SigningDomain(ledger.chain_id, ledger.verifying_contract),
+        settings,
+        model_bytes,
+    )
+    strategy = ReputationFedAvg(model, federation.item_count, federation.probe_shards, seed_chain, recorder)
+    return strategy.start(
+        grid,
+        bytes_record(model_bytes),
+        num_rounds=settings.rounds,
+        timeout=settings.phase_timeout,
+        train_config=round_config(task),
+    )

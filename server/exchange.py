@@ -1,0 +1,65 @@
+"""One phase over Flower's grid: send all messages, gather replies until everybody answered or time is up."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+POLL_SECONDS = 0.2
+
+
+@dataclass
+class Replies:
+    """What came back in one phase, by the node that was asked.
+
+    Attributes:
+        contents: Replies that carry content.
+        failures: Why a node has none: its error, or that it did not answer in time.
+        seconds: How long the phase took.
+    """
+
+    contents: dict[int, Message] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def exchange(grid: Grid, messages: Sequence[Message], timeout: float) -> Replies:
+    """Send `messages`, one a node, and wait for the replies.
+
+    Flower's own `send_and_receive` sleeps three seconds between looks. A reply is tied to its node by the message it
+    answers, because the error that stands for an unavailable node does not come from that node.
+
+    Args:
+        grid: Flower's grid, or the in-process one.
+        messages: At most one for each node.
+        timeout: Seconds after which whoever has not answered is left out.
+    """
+    began = time.monotonic()
+    replies = Replies()
+    pending: dict[str, int] = {}
+    for message, message_id in zip(messages, grid.push_messages(messages), strict=True):
+        if message_id:
+            pending[message_id] = message.metadata.dst_node_id
+        else:
+            replies.failures[message.metadata.dst_node_id] = "the message could not be sent to it"
+    while pending:
+        for reply in grid.pull_messages(list(pending)):
+            node_id = pending.pop(reply.metadata.reply_to_message_id)
+            if reply.has_error():
+                replies.failures[node_id] = f"its app failed: {_one_line(reply.error.reason)}"
+            else:
+                replies.contents[node_id] = reply
+        if pending and time.monotonic() - began > timeout:
+            replies.failures |= dict.fromkeys(pending.values(), f"it did not answer within {timeout:g} s")
+            break
+        if pending:
+            time.sleep(POLL_SECONDS)
+    replies.seconds = time.monotonic() - began
+    return replies
+
+
+def _one_line(reason: str | None) -> str:
+    lines = [line.strip() for line in (reason or "no reason given").splitlines() if line.strip()]
+    return (lines[-1] if lines else "no reason given")[:300]

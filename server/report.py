@@ -1,0 +1,122 @@
+"""report.json: the numbers of a run, under keys that stay."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from common.config import Settings
+from server.evidence import RoundEvidence
+
+
+@dataclass(frozen=True)
+class RoundCost:
+    """What a round cost.
+
+    Attributes:
+        train_seconds, score_seconds: Wall time of the two message phases.
+        settle_seconds: Wall time of verification and fusion; the recorder adds its own.
+        bytes_up, bytes_down: Models and updates from and to the clients.
+    """
+
+    train_seconds: float
+    score_seconds: float
+    settle_seconds: float
+    bytes_up: int
+    bytes_down: int
+
+
+def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Average clients' own figures over their users, which equals measuring all users at once.
+
+    Args:
+        reported: For each client `validation_users`, `test_users` and means such as `test_full_ndcg_at_10`.
+    """
+    totals: dict[str, float] = {}
+    users = {"validation": 0.0, "test": 0.0}
+    for figures in reported:
+        for split in users:
+            count = figures.get(f"{split}_users", 0.0)
+            users[split] += count
+            for name, value in figures.items():
+                if name.startswith(f"{split}_") and name != f"{split}_users":
+                    totals[name] = totals.get(name, 0.0) + count * value
+    return {name: total / users[name.split("_")[0]] for name, total in totals.items() if users[name.split("_")[0]]}
+
+
+def round_row(evidence: RoundEvidence, cost: RoundCost) -> dict[str, Any]:
+    """Return a round's row without its metrics, which clients measure only when the model reaches them."""
+    judged = evidence.result.judgements
+    return {
+        "round": evidence.task.server_round,
+        "seconds": None,
+        "train_seconds": round(cost.train_seconds, 3),
+        "score_seconds": round(cost.score_seconds, 3),
+        "settle_seconds": round(cost.settle_seconds, 3),
+        "hit_ratio_at_10": None,
+        "ndcg_at_10": None,
+        "full_ndcg_at_10": None,
+        "validation_ndcg_at_10": None,
+        "bytes_up": cost.bytes_up,
+        "bytes_down": cost.bytes_down,
+        "participants": len(evidence.updates),
+        "gain": {
+            account: judgement.consolidated_wad / 1e18
+            for account, judgement in judged.items()
+            if judgement.consolidated_wad is not None
+        },
+        "calibrated": {account: judgement.calibrated_wad / 1e18 for account, judgement in judged.items()},
+        "reputation": {account: judgement.smoothed_wad / 1e18 for account, judgement in judged.items()},
+        "weight": {account: judgement.weight_wad / 1e18 for account, judgement in judged.items()},
+        "reward": {account: str(judgement.reward_wei) for account, judgement in judged.items()},
+        "rejected": [{"account": account, "reason": reason} for account, reason in evidence.rejected],
+        "model": evidence.next_model,
+        "gas": None,
+        "epsilon_aggregate": None,
+    }
+
+
+def add_metrics(row: dict[str, Any], metrics: Mapping[str, float]) -> None:
+    """Fill a row with what the clients measured of its model."""
+    for key, name in (
+        ("hit_ratio_at_10", "test_hit_ratio_at_10"),
+        ("ndcg_at_10", "test_ndcg_at_10"),
+        ("full_hit_ratio_at_10", "test_full_hit_ratio_at_10"),
+        ("full_ndcg_at_10", "test_full_ndcg_at_10"),
+        ("validation_ndcg_at_10", "validation_ndcg_at_10"),
+        ("validation_full_ndcg_at_10", "validation_full_ndcg_at_10"),
+    ):
+        row[key] = metrics.get(name)
+
+
+def build_report(
+    settings: Settings, rows: list[dict[str, Any]], final: Mapping[str, float], ledger: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the report.
+
+    Args:
+        settings: The run's settings.
+        rows: One for each settled round.
+        final: `mean_metrics` of the last model; empty while the run goes on.
+        ledger: kind, chain_id, address, settled_rounds, verified.
+    """
+    return {
+        "dataset": settings.dataset,
+        "model": settings.model,
+        "clients": settings.clients,
+        "seed": settings.seed,
+        "rounds": rows,
+        "final": {name.removeprefix("test_"): value for name, value in final.items() if name.startswith("test_")},
+        "final_validation": {
+            name.removeprefix("validation_"): value for name, value in final.items() if name.startswith("validation_")
+        },
+        "ledger": ledger,
+        "privacy": {
+            "mode": "visible",
+            "unit": None,
+            "adjacency": None,
+            "epsilon_aggregate": None,
+            "epsilon_committee": None,
+            "delta": None,
+            "reason": "no noise is added: the coordinator and the committee see each update in the clear",
+        },
+    }

@@ -1,0 +1,132 @@
+"""The run folder on disk: objects by hash, evidence by round, and the checkpoint that a crash resumes from."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.atomic_file import write_atomically
+from common.errors import CheckFailed
+from common.update import object_name
+from server.ledger import Settlement
+from server.settlement import Standing
+
+
+@dataclass
+class Checkpoint:
+    """Where a run stands after its last settled round.
+
+    Attributes:
+        run_id: 32 bytes.
+        settled_rounds: 0 before the first.
+        model: Name of the current model's object.
+        standing: Reputations and rewards.
+        rows: The report's rows so far.
+        settlement: What the ledger was told, or was about to be told, of the last settled round.
+    """
+
+    run_id: bytes
+    settled_rounds: int
+    model: str
+    standing: Standing
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    settlement: Settlement | None = None
+
+
+class RunFolder:
+    """Files of one run below `path`. Everything is written whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def put_object(self, data: bytes, *, restricted: bool = False) -> str:
+        """Store bytes under their sha256 and return it; updates go to the restricted folder."""
+        name = object_name(data)
+        path = self._object_path(name, restricted)
+        if not path.exists():
+            write_atomically(path, data, private=restricted)
+        return name
+
+    def get_object(self, name: str) -> bytes:
+        """Read a public object.
+
+        Raises:
+            CheckFailed: it is missing, or is not what its name says.
+        """
+        path = self._object_path(name, False)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CheckFailed(f"{path} is missing, so the run cannot go on; restore it from a backup.") from error
+        if object_name(data) != name:
+            raise CheckFailed(f"{path} was altered: its sha256 is {object_name(data)}; restore it from a backup.")
+        return data
+
+    def put_evidence(self, server_round: int, data: bytes) -> None:
+        """Store a round's public evidence."""
+        write_atomically(self._evidence_path(server_round), data)
+
+    def get_evidence(self, server_round: int) -> bytes:
+        """Read a round's evidence.
+
+        Raises:
+            CheckFailed: it is missing.
+        """
+        path = self._evidence_path(server_round)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CheckFailed(f"{path} is missing; restore it from a backup.") from error
+
+    def put_salts(self, server_round: int, salts: dict[str, str]) -> None:
+        """Store the salts of a round's commitments beside the restricted updates."""
+        path = self.path / "objects" / "updates" / f"salts-{server_round:04d}.json"
+        write_atomically(path, json.dumps(salts, indent=2, sort_keys=True).encode(), private=True)
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Replace report.json."""
+        write_atomically(self.path / "report.json", json.dumps(report, indent=2).encode())
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint; the round it names is settled from this moment on."""
+        record = asdict(checkpoint) | {"run_id": checkpoint.run_id.hex()}
+        if checkpoint.settlement is not None:
+            record["settlement"] = {
+                name: value.hex() if isinstance(value, bytes) else str(value)
+                for name, value in asdict(checkpoint.settlement).items()
+            }
+        write_atomically(self._checkpoint_path, json.dumps(record).encode())
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Read the checkpoint, or None where the run has not begun."""
+        try:
+            record = json.loads(self._checkpoint_path.read_bytes())
+        except FileNotFoundError:
+            return None
+        settled = record["settlement"]
+        return Checkpoint(
+            bytes.fromhex(record["run_id"]),
+            record["settled_rounds"],
+            record["model"],
+            Standing(**record["standing"]),
+            record["rows"],
+            settled
+            and Settlement(
+                evidence_root=bytes.fromhex(settled["evidence_root"]),
+                reputation_root=bytes.fromhex(settled["reputation_root"]),
+                reward_root=bytes.fromhex(settled["reward_root"]),
+                next_model_hash=bytes.fromhex(settled["next_model_hash"]),
+                rewarded_wei=int(settled["rewarded_wei"]),
+            ),
+        )
+
+    @property
+    def _checkpoint_path(self) -> Path:
+        return self.path / "checkpoint" / "state.json"
+
+    def _evidence_path(self, server_round: int) -> Path:
+        return self.path / "evidence" / f"round-{server_round:04d}.json"
+
+    def _object_path(self, name: str, restricted: bool) -> Path:
+        folder = self.path / "objects"
+        return (folder / "updates" if restricted else folder) / name

@@ -1,0 +1,175 @@
+"""Everything that a run leaves behind: ledger entries, evidence, objects, checkpoint and report."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from common.config import Settings
+from common.errors import CheckFailed
+from common.merkle import ascending, cohort_leaf, merkle_root
+from common.update import object_name
+from common.wire import RoundTask, SignedScore
+from server.evidence import RoundEvidence, evidence_root
+from server.federation import Federation, save_rewards
+from server.ledger import Ledger, Settlement
+from server.report import RoundCost, add_metrics, build_report, mean_metrics, round_row
+from server.run_folder import Checkpoint, RunFolder
+from server.selection import Assignment
+from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
+from server.verification import VerifiedUpdate
+
+
+class RunRecorder:
+    """Writes each step where it belongs, in an order that a crash cannot spoil.
+
+    What is decided goes to the run folder before the ledger is told, and ledger calls can be repeated: a restart
+    tells the ledger again what the checkpoint holds, and goes on with the round after it.
+    """
+
+    def __init__(
+        self, settings: Settings, federation: Federation, ledger: Ledger, folder: RunFolder, checkpoint: Checkpoint
+    ) -> None:
+        self.settings = settings
+        self.cohort = ascending(ledger.participants())
+        self._federation = federation
+        self._ledger = ledger
+        self._folder = folder
+        self._checkpoint = checkpoint
+
+    @property
+    def settled_rounds(self) -> int:
+        """Rounds that are decided."""
+        return self._checkpoint.settled_rounds
+
+    @property
+    def standing(self) -> Standing:
+        """Reputations and rewards after the last decided round."""
+        return self._checkpoint.standing
+
+    def open_run(self, seed_anchor: bytes) -> None:
+        """Open the run on the ledger, or find it open; then make sure that its last decided round is settled."""
+        run_id = self._checkpoint.run_id
+        self._ledger.open_run(
+            run_id,
+            self._federation.settings_hash(self.settings),
+            seed_anchor,
+            self._federation.catalogue_hash,
+            merkle_root([cohort_leaf(index, account) for index, account in enumerate(self.cohort)]),
+        )
+        if self._checkpoint.settlement is not None:
+            self._settle_checkpoint(self._checkpoint.settlement)
+        self._write_report({}, verified=None)
+
+    def open_round(self, task: RoundTask) -> None:
+        """Open a round with the model that it starts from."""
+        self._ledger.open_round(task.run_id, task.server_round, bytes.fromhex(object_name(task.model_bytes)))
+
+    def commit_updates(self, task: RoundTask, root: bytes, updates: Mapping[str, VerifiedUpdate]) -> None:
+        """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
+
+        From here on the updates may be shown to others.
+        """
+        for update in updates.values():
+            self._folder.put_object(update.update_bytes, restricted=True)
+        self._folder.put_salts(task.server_round, {account: update.salt.hex() for account, update in updates.items()})
+        self._ledger.commit_updates(task.run_id, task.server_round, root)
+        if self._checkpoint.rows:
+            add_metrics(self._checkpoint.rows[-1], mean_metrics(update.metrics for update in updates.values()))
+
+    def settle_round(
+        self,
+        *,
+        task: RoundTask,
+        updates: Mapping[str, VerifiedUpdate],
+        rejected: Sequence[tuple[str, str]],
+        commitment_root: bytes,
+        seed_link: bytes,
+        assignments: Sequence[Assignment],
+        scores: Mapping[str, Sequence[SignedScore]],
+        gate_reasons: Mapping[str, str],
+        result: RoundResult,
+        model_bytes: bytes,
+        cost: RoundCost,
+    ) -> None:
+        """Store the round's outcome, settle it on the ledger and add its row to the report."""
+        began = time.monotonic()
+        rewards = merkle_root(reward_leaves(self.cohort, result.standing.cumulative_wei))
+        reputations = reputation_root(self.cohort, result.judgements)
+        next_model = self._folder.put_object(model_bytes)
+        evidence = RoundEvidence(
+            task=task,
+            model=object_name(task.model_bytes),
+            next_model=next_model,
+            cohort=self.cohort,
+            updates=updates,
+            rejected=rejected,
+            commitment_root=commitment_root,
+            seed_link=seed_link,
+            assignments=assignments,
+            scores=scores,
+            gate_reasons=gate_reasons,
+            result=result,
+            reputation_root=reputations,
+            reward_root=rewards,
+        )
+        evidence_bytes = evidence.to_bytes()
+        self._folder.put_evidence(task.server_round, evidence_bytes)
+        settlement = Settlement(
+            evidence_root(evidence_bytes), reputations, rewards, bytes.fromhex(next_model), result.rewarded_wei
+        )
+        row = round_row(evidence, cost)
+        self._checkpoint = Checkpoint(
+            task.run_id,
+            task.server_round,
+            next_model,
+            result.standing,
+            [*self._checkpoint.rows, row],
+            settlement,
+        )
+        self._folder.save_checkpoint(self._checkpoint)
+        row["gas"] = self._settle_checkpoint(settlement)
+        row["settle_seconds"] = round(row["settle_seconds"] + time.monotonic() - began, 3)
+        row["seconds"] = round(row["train_seconds"] + row["score_seconds"] + row["settle_seconds"], 3)
+        self._folder.save_checkpoint(self._checkpoint)
+        self._write_report({}, verified=None)
+
+    def finish(self, figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
+        """Complete the report with the last model's metrics and compare the ledger with the evidence."""
+        final = mean_metrics(figures)
+        if self._checkpoint.rows:
+            add_metrics(self._checkpoint.rows[-1], final)
+        self._folder.save_checkpoint(self._checkpoint)
+        self._write_report(final, verified=self._ledger_agrees())
+        return final
+
+    def _settle_checkpoint(self, settlement: Settlement) -> int:
+        """Tell the ledger what the checkpoint holds, again or for the first time; return the round's gas."""
+        run_id, server_round = self._checkpoint.run_id, self.settled_rounds
+        self._ledger.settle_round(run_id, server_round, settlement)
+        record = self._ledger.round_record(run_id, server_round)
+        if record is None or record.sequence is None:
+            raise CheckFailed(
+                f"The ledger does not show round {server_round}, which it has just settled; check the chain."
+            )
+        save_rewards(self._federation.folder, record.sequence, self._checkpoint.standing.cumulative_wei)
+        return record.gas_used
+
+    def _ledger_agrees(self) -> bool:
+        """Read every round back from the ledger: is its evidence the file in the run folder?"""
+        for server_round in range(1, self.settled_rounds + 1):
+            record = self._ledger.round_record(self._checkpoint.run_id, server_round)
+            expected = evidence_root(self._folder.get_evidence(server_round))
+            if record is None or record.settlement is None or record.settlement.evidence_root != expected:
+                return False
+        return True
+
+    def _write_report(self, final: Mapping[str, float], verified: bool | None) -> None:
+        ledger: dict[str, Any] = {
+            "kind": self._federation.chain_kind,
+            "chain_id": self._ledger.chain_id,
+            "address": self._ledger.verifying_contract,
+            "run_id": self._checkpoint.run_id.hex(),
+            "settled_rounds": self.settled_rounds,
+            "verified": verified,
+        }
+        self._folder.write_report(build_report(self.settings, self._checkpoint.rows, final, ledger))

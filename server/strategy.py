@@ -1,0 +1,286 @@
+"""The round, as calls in order: train, commit, score, judge, fuse, settle."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from logging import INFO
+from math import ceil
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.common.logger import log
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import FedAvg, Result
+
+from common.errors import Rejected
+from common.models import Model
+from common.update import Packed, decode_model, encode_model
+from common.wire import (
+    MODEL_RECORD,
+    PEER_EVALUATION,
+    ROUND_RECORD,
+    PeerTask,
+    RoundTask,
+    SignedScore,
+    Subject,
+    bytes_record,
+    content_size,
+    peer_content,
+    read_metrics,
+    read_peer_reply,
+    read_round_task,
+    read_train_reply,
+)
+from server.aggregation import next_state
+from server.exchange import Replies, exchange
+from server.gates import gate_updates
+from server.report import RoundCost
+from server.reputation import score_wad
+from server.run_recorder import RunRecorder
+from server.seed_chain import SeedChain, committee_seed
+from server.selection import Assignment, draw_committees
+from server.settlement import commitment_root, settle
+from server.verification import VerifiedUpdate, verify_node_binding, verify_scores, verify_update
+
+
+@dataclass(frozen=True)
+class TrainPhase:
+    """What the first phase brought: verified updates by ascending account, the nodes behind them, and the rest."""
+
+    updates: Mapping[str, VerifiedUpdate]
+    nodes: Mapping[str, int]
+    rejected: tuple[tuple[str, str], ...]
+
+
+class ReputationFedAvg(FedAvg):
+    """FedAvg whose weights are earned: peers score every update, and the ledger sees each step [T-FedRS, alg. 1].
+
+    Nodes are chosen and messages built as in Flower's `FedAvg`; `start` is overridden because a round here has a
+    second phase between training and aggregation, and because Flower's own loop sleeps three seconds between looks.
+
+    Args:
+        model: What is trained.
+        item_count: Items in the catalogue.
+        probe_shards: Digests of the probe pool's shards.
+        seed_chain: The coordinator's hash chain for drawing committees.
+        recorder: Ledger, evidence, checkpoint and report.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        item_count: int,
+        probe_shards: tuple[bytes, ...],
+        seed_chain: SeedChain,
+        recorder: RunRecorder,
+    ) -> None:
+        settings = recorder.settings
+        self._needed = max(2, ceil(settings.quorum * settings.clients))
+        super().__init__(
+            min_train_nodes=self._needed,
+            min_evaluate_nodes=self._needed,
+            min_available_nodes=self._needed,
+            arrayrecord_key=MODEL_RECORD,
+            configrecord_key=ROUND_RECORD,
+        )
+        self._model = model
+        self._item_count = item_count
+        self._probe_shards = probe_shards
+        self._seed_chain = seed_chain
+        self._recorder = recorder
+        self._settings = settings
+
+    def start(
+        self,
+        grid: Grid,
+        initial_arrays: ArrayRecord,
+        num_rounds: int = 3,
+        timeout: float = 3600,
+        train_config: ConfigRecord | None = None,
+        evaluate_config: ConfigRecord | None = None,
+        evaluate_fn: Callable[[int, ArrayRecord], MetricRecord | None] | None = None,
+    ) -> Result:
+        """Play the rounds that are not settled yet, then measure the last model.
+
+        Args:
+            grid: Flower's grid, or the in-process one.
+            initial_arrays: The current model's bytes.
+            num_rounds: The last round to play.
+            timeout: Seconds that a phase waits for its replies.
+            train_config: The round's record, as `common.wire.round_config` makes it.
+            evaluate_config: The same for the last message; the training record where it is missing.
+            evaluate_fn: Called with every new model, as in Flower.
+        """
+        result = Result(arrays=initial_arrays)
+        train_config = train_config or ConfigRecord()
+        for server_round in range(self._recorder.settled_rounds + 1, num_rounds + 1):
+            log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
+            result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
+            if evaluate_fn and (measured := evaluate_fn(server_round, result.arrays)):
+                result.evaluate_metrics_serverapp[server_round] = measured
+        config = evaluate_config or train_config
+        replies = exchange(grid, list(self.configure_evaluate(num_rounds, result.arrays, config, grid)), timeout)
+        final = self._recorder.finish(_readable_metrics(replies))
+        result.evaluate_metrics_clientapp[num_rounds] = MetricRecord(dict(final))
+        return result
+
+    def configure_peer_evaluation(
+        self, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
+    ) -> list[Message]:
+        """Make one message for each peer, with all the updates that it is to score."""
+        tasks: dict[str, list[Subject]] = {}
+        for one in assignments:
+            update = phase.updates[one.subject]
+            subject = Subject(one.subject, update.update_bytes, update.commitment, update.salt, one.shard)
+            tasks.setdefault(one.evaluator, []).append(subject)
+        return [
+            Message(
+                peer_content(PeerTask(task, len(phase.updates), tuple(subjects))),
+                dst_node_id=phase.nodes[evaluator],
+                message_type=PEER_EVALUATION,
+            )
+            for evaluator, subjects in sorted(tasks.items())
+        ]
+
+    def _play_round(
+        self, grid: Grid, server_round: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
+    ) -> ArrayRecord:
+        messages = list(self.configure_train(server_round, arrays, config, grid))
+        task = read_round_task(messages[0].content)
+        self._recorder.open_round(task)
+        train_replies = exchange(grid, messages, timeout)
+        began = time.monotonic()
+        phase = self._verified_updates(train_replies, task)
+        commitments = {account: update.commitment for account, update in phase.updates.items()}
+        root = commitment_root(self._recorder.cohort, commitments)
+        self._recorder.commit_updates(task, root, phase.updates)
+        link = self._seed_chain.link(server_round)
+        assignments = draw_committees(
+            committee_seed(link, root), list(phase.updates), self._settings.committee_size, self._probe_shards
+        )
+        peer_messages = self.configure_peer_evaluation(task, phase, assignments)
+        committed_seconds = time.monotonic() - began
+        peer_replies = exchange(grid, peer_messages, timeout)
+        began = time.monotonic()
+        scores, refused = self._verified_scores(peer_replies, task, phase, assignments)
+        gates_wad, gate_reasons = gate_updates(
+            {account: update.arrays for account, update in phase.updates.items()},
+            {account: update.update_bytes for account, update in phase.updates.items()},
+        )
+        result = settle(
+            scores_wad=_scores_by_subject(scores, phase.updates),
+            committee_sizes=_committee_sizes(assignments, phase.updates),
+            gates_wad=gates_wad,
+            example_counts={
+                account: self._model.example_count(update.arrays) for account, update in phase.updates.items()
+            },
+            before=self._recorder.standing,
+            settings=self._settings,
+        )
+        state = next_state(
+            self._model,
+            decode_model(task.model_bytes).arrays,
+            {account: update.arrays for account, update in phase.updates.items()},
+            {account: judged.weight_wad for account, judged in result.judgements.items()},
+            self._settings.aggregation,
+        )
+        model_bytes = encode_model(Packed(self._model.name, self._item_count, state))
+        cost = RoundCost(
+            train_seconds=train_replies.seconds,
+            score_seconds=peer_replies.seconds,
+            settle_seconds=committed_seconds + time.monotonic() - began,
+            bytes_up=_bytes_of(train_replies.contents.values()),
+            bytes_down=_bytes_of(messages) + _bytes_of(peer_messages),
+        )
+        self._recorder.settle_round(
+            task=task,
+            updates=phase.updates,
+            rejected=(*phase.rejected, *refused),
+            commitment_root=root,
+            seed_link=link,
+            assignments=assignments,
+            scores=scores,
+            gate_reasons=gate_reasons,
+            result=result,
+            model_bytes=model_bytes,
+            cost=cost,
+        )
+        return bytes_record(model_bytes)
+
+    def _verified_updates(self, replies: Replies, task: RoundTask) -> TrainPhase:
+        updates: dict[str, VerifiedUpdate] = {}
+        nodes: dict[str, int] = {}
+        rejected = [(_node(node_id), reason) for node_id, reason in replies.failures.items()]
+        for node_id, message in sorted(replies.contents.items()):
+            sender = _node(node_id)
+            try:
+                reply = read_train_reply(message.content)
+                verify_node_binding(reply, node_id, task, self._recorder.cohort)
+                sender = reply.account  # only now: nobody can have a rejection recorded under another's account
+                if sender in updates:
+                    raise Rejected("a second update from the same account")
+                updates[sender] = verify_update(reply, task, self._model, self._item_count)
+                nodes[sender] = node_id
+            except Rejected as reason:
+                rejected.append((sender, str(reason)))
+        if len(updates) < self._needed:
+            rejected += [(account, f"fewer than the {self._needed} updates that a round needs") for account in updates]
+            updates = {}
+        ordered = {account: updates[account] for account in self._recorder.cohort if account in updates}
+        return TrainPhase(ordered, nodes, tuple(rejected))
+
+    def _verified_scores(
+        self, replies: Replies, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
+    ) -> tuple[dict[str, list[SignedScore]], list[tuple[str, str]]]:
+        accounts = {node_id: account for account, node_id in phase.nodes.items()}
+        refused = [(accounts[node_id], f"no scores: {reason}") for node_id, reason in replies.failures.items()]
+        commitments = {account: update.commitment for account, update in phase.updates.items()}
+        tasks: dict[str, list[Assignment]] = {}
+        for one in assignments:
+            tasks.setdefault(one.evaluator, []).append(one)
+        scores: dict[str, list[SignedScore]] = {}
+        for node_id, message in sorted(replies.contents.items()):
+            evaluator = accounts[node_id]
+            try:
+                _, claimed = read_peer_reply(message.content)
+            except Rejected as reason:
+                refused.append((evaluator, f"no scores: {reason}"))
+                continue
+            scores[evaluator], reasons = verify_scores(evaluator, claimed, tasks[evaluator], commitments, task)
+            refused += [(evaluator, reason) for reason in reasons]
+        return scores, refused
+
+
+def _node(node_id: int) -> str:
+    return f"node {node_id}"
+
+
+def _scores_by_subject(
+    scores: Mapping[str, Iterable[SignedScore]], updates: Mapping[str, VerifiedUpdate]
+) -> dict[str, list[int]]:
+    by_subject: dict[str, list[int]] = {account: [] for account in updates}
+    for signed_scores in scores.values():
+        for signed in signed_scores:
+            by_subject[signed.score.subject].append(score_wad(signed.score.ndcg_gain_wad, signed.score.hit_gain_wad))
+    return by_subject
+
+
+def _committee_sizes(assignments: Iterable[Assignment], updates: Mapping[str, VerifiedUpdate]) -> dict[str, int]:
+    sizes = dict.fromkeys(updates, 0)
+    for one in assignments:
+        sizes[one.subject] += 1
+    return sizes
+
+
+def _bytes_of(messages: Iterable[Message]) -> int:
+    return sum(content_size(message.content) for message in messages)
+
+
+def _readable_metrics(replies: Replies) -> list[dict[str, float]]:
+    """Collect the final figures; who sent none that can be read is left out of the mean."""
+    figures = []
+    for message in replies.contents.values():
+        try:
+            figures.append(read_metrics(message.content))
+        except Rejected as reason:
+            log(INFO, "final figures of a client are left out: %s", reason)
+    return figures

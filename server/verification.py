@@ -1,0 +1,106 @@
+"""What a client sent is checked before anything is done with it: each broken rule is one recorded reason."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from common.commitment import check_signature, commitment_message, commitment_of, node_binding_message, score_message
+from common.errors import Rejected
+from common.models.model import Arrays, Model
+from common.update import decode_update
+from common.wire import RoundTask, SignedScore, TrainReply
+from server.selection import Assignment
+
+MAX_UPDATE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class VerifiedUpdate:
+    """An update whose bytes, signatures, shapes and bounds hold."""
+
+    account: str
+    update_bytes: bytes
+    arrays: Arrays
+    commitment: bytes
+    commitment_signature: bytes
+    salt: bytes
+    metrics: Mapping[str, float]
+
+
+def verify_node_binding(reply: TrainReply, node_id: int, task: RoundTask, cohort: Collection[str]) -> None:
+    """Make sure that the node which answered speaks for the account that it names.
+
+    Raises:
+        Rejected: the account is not in the cohort, or did not sign for this node.
+    """
+    if reply.account not in cohort:
+        raise Rejected(f"account {reply.account} is not registered for this run")
+    binding = node_binding_message(task.domain, task.run_id, reply.account, node_id)
+    check_signature(binding, reply.node_binding_signature, reply.account)
+
+
+def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: int) -> VerifiedUpdate:
+    """Check an update: its commitment is that of its bytes, for this run and round, and is signed; the bytes decode,
+    are an update of this model and catalogue, and keep the model's bounds.
+
+    Raises:
+        Rejected: the first rule that does not hold.
+    """
+    expected = commitment_of(task.run_id, task.server_round, reply.account, reply.update_bytes, reply.salt)
+    if reply.commitment != expected:
+        raise Rejected("the commitment is not that of the update, for this run and round")
+    signed = commitment_message(task.domain, task.run_id, task.server_round, reply.commitment)
+    check_signature(signed, reply.commitment_signature, reply.account)
+    packed = decode_update(reply.update_bytes, MAX_UPDATE_BYTES)
+    if packed.model != model.name or packed.rows != item_count:
+        raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
+    model.check_update(packed.arrays, item_count)
+    return VerifiedUpdate(
+        reply.account,
+        reply.update_bytes,
+        packed.arrays,
+        reply.commitment,
+        reply.commitment_signature,
+        reply.salt,
+        reply.metrics,
+    )
+
+
+def verify_scores(
+    evaluator: str,
+    scores: Collection[SignedScore],
+    assignments: Collection[Assignment],
+    commitments: Mapping[str, bytes],
+    task: RoundTask,
+) -> tuple[list[SignedScore], list[str]]:
+    """Keep the scores that `evaluator` was asked for, once each, signed by it and within [-1, 1].
+
+    Args:
+        evaluator: Account of the node that answered.
+        scores: What it sent.
+        assignments: The evaluator's own tasks of this round.
+        commitments: What each subject committed to.
+        task: The round; signatures count for it alone.
+
+    Returns:
+        The valid scores, and a reason for each of the others.
+    """
+    asked = {(assignment.subject, assignment.shard) for assignment in assignments}
+    kept: list[SignedScore] = []
+    reasons: list[str] = []
+    for signed in scores:
+        score = signed.score
+        try:
+            if (score.subject, score.shard) not in asked:
+                raise Rejected(f"a score for {score.subject} that it was not asked for, or a second one")
+            if score.commitment != commitments[score.subject]:
+                raise Rejected(f"a score of {score.subject} for another commitment")
+            if not all(-(10**18) <= gain <= 10**18 for gain in (score.ndcg_gain_wad, score.hit_gain_wad)):
+                raise Rejected(f"a score of {score.subject} outside [-1, 1]")
+            message = score_message(task.domain, task.run_id, task.server_round, score)
+            check_signature(message, signed.signature, evaluator)
+        except Rejected as rejected:
+            reasons.append(str(rejected))
+        else:
+            asked.remove((score.subject, score.shard))
+            kept.append(signed)
+    return kept, reasons
