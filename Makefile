@@ -1,0 +1,51 @@
+# Everything that a fresh machine needs besides Python 3.11 (and npm, where Anvil and the contract tests are wanted)
+# is installed by these targets, into .venv and node_modules.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+NODE := node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(RUNTIME) $(NODE)  ## Install what a run needs
+
+demo: setup  ## Train a federation of five real clients on MovieLens and settle every round on a chain
+	$(BIN)/tfedrs run
+
+check: $(DEV)  ## Format, lint, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(DEV) $(NODE)  ## All tests
+	$(BIN)/python -m pytest
+
+clean:  ## Remove what the targets installed and what tools cached; runs stay
+	rm -rf $(VENV) node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# torch comes first and by itself: a later requirement then finds it instead of choosing another build.
+$(RUNTIME): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable .
+	$(BIN)/python -m compileall -qq $(VENV)/lib client common contracts experiments launch server || true
+	touch $@
+
+$(DEV): $(RUNTIME)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+# Anvil, forge, the Solidity compiler and OpenZeppelin. Without npm a run uses the embedded chain.
+$(NODE): package.json package-lock.json
+	@mkdir -p node_modules
+	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "npm is not here: runs use the embedded chain, and the contract tests are skipped."; mkdir -p node_modules; fi
+	@touch $@

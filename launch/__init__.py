@@ -1,0 +1,1 @@
+"""The only place that knows both sides: command line, local federation, simulation."""

@@ -1,0 +1,113 @@
+"""From settings to folders: split the data once, and give every client its own part and nothing else."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from eth_hash.auto import keccak
+from numpy.typing import NDArray
+
+from client.store import CATALOGUE_FILE, DATA_FILE, PROBE_FILE
+from common.account import SigningAccount, development_account, random_account, save_account
+from common.config import Settings
+from common.data.catalogue import Catalogue
+from common.data.client_parts import cut_client_part
+from common.data.dataset import Dataset
+from common.data.load import load_dataset
+from common.data.partition import ClientSummary, partition_users, summarise_partition
+from common.data.probe import ProbeShard, draw_probe_pool, save_probe_pool
+from common.data.splits import Split, leave_one_out
+from common.data.user_items import UserItems
+from common.errors import WrongUse
+
+COORDINATOR_INDEX = 0  # development account 0 coordinates; client k has account k
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Data, cut and drawn, before anything is written.
+
+    Attributes:
+        dataset: As loaded.
+        split: Training, validation and test items.
+        train: Training items without the probe pairs.
+        probe: The shards of the probe pool.
+        parts: The users of each client.
+    """
+
+    dataset: Dataset
+    split: Split
+    train: UserItems
+    probe: tuple[ProbeShard, ...]
+    parts: tuple[NDArray[np.int32], ...]
+
+    @property
+    def summary(self) -> tuple[ClientSummary, ...]:
+        """What each client got."""
+        return summarise_partition(self.dataset, self.parts)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The coordinator's account and one for each client, in the order of the clients."""
+
+    coordinator: SigningAccount
+    clients: tuple[SigningAccount, ...]
+
+
+def prepare_data(settings: Settings, data_root: Path | None) -> PreparedData:
+    """Load, split, draw the probe pool and partition; writes nothing.
+
+    Raises:
+        WrongUse: the data are missing, malformed or too few for the settings.
+    """
+    dataset = load_dataset(settings.dataset, data_root, settings.csv_columns)
+    parts = partition_users(dataset, settings.clients, settings.partition, settings.seed, settings.partition_alpha)
+    if min(map(len, parts)) == 1 and not settings.unsafe_single_user:
+        raise WrongUse(
+            "A client holds a single user, whose update would show that user's items to everybody; "
+            "use fewer clients, or add --unsafe-single-user where that is acceptable."
+        )
+    split = leave_one_out(dataset, settings.seed, settings.train_on_validation)
+    shards = min(settings.committee_size, settings.clients - 1)
+    probe, train = draw_probe_pool(split.train, shards, settings.probe_pairs, settings.volunteer_share, settings.seed)
+    return PreparedData(dataset, split, train, probe, parts)
+
+
+def draw_accounts(settings: Settings, *, development: bool) -> Accounts:
+    """Return development accounts, which repeat from the seed, or random ones."""
+    if development:
+        made = [development_account(settings.seed, index) for index in range(settings.clients + 1)]
+    else:
+        made = [random_account() for _ in range(settings.clients + 1)]
+    return Accounts(made[COORDINATOR_INDEX], tuple(made[1:]))
+
+
+def committee_secret(settings: Settings, *, development: bool) -> bytes:
+    """Return the secret end of the seed chain: random, or on a development chain repeatable from the seed."""
+    if development:
+        return keccak(b"tfedrs-dev-committee" + settings.seed.to_bytes(8, "big"))
+    return secrets.token_bytes(32)
+
+
+def write_client_folders(
+    folder: Path, data: PreparedData, accounts: Sequence[SigningAccount], *, development: bool
+) -> list[Path]:
+    """Write `client-01`, `client-02`, ... below `folder` and return them.
+
+    Each holds the client's account, its own users' data, and the public catalogue and probe pool.
+    """
+    catalogue = Catalogue.of(data.dataset)
+    width = max(2, len(str(len(accounts))))
+    folders = []
+    for number, (account, users) in enumerate(zip(accounts, data.parts, strict=True), start=1):
+        client_dir = folder / f"client-{number:0{width}d}"
+        client_dir.mkdir(parents=True, mode=0o700)
+        cut_client_part(data.dataset, data.split, data.train, users).save(client_dir / DATA_FILE)
+        catalogue.save(client_dir / CATALOGUE_FILE)
+        save_probe_pool(client_dir / PROBE_FILE, data.probe)
+        save_account(account, client_dir, development=development)
+        folders.append(client_dir)
+    return folders

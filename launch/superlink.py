@@ -1,0 +1,37 @@
+"""Flower's SuperLink: the server that nodes connect to and that runs the ServerApp. TLS and node keys always."""
+
+from pathlib import Path
+
+from launch.certificates import ServerCertificates
+from launch.flower_environment import flower_environment, flower_program
+from launch.processes import LOOPBACK, ChildProcess, Supervisor
+
+DATABASE_FILE = "superlink.db"
+
+
+def start_superlink(supervisor: Supervisor, folder: Path, certificates: ServerCertificates, port: int) -> ChildProcess:
+    """Start a SuperLink on 127.0.0.1 with an empty database in the run folder.
+
+    An earlier database is removed: a run does not survive the end of its SuperLink, it is resumed from the app's own
+    checkpoint, and the earlier nodes would seem to be online for a minute.
+    """
+    database = folder / DATABASE_FILE
+    for path in folder.glob(f"{DATABASE_FILE}*"):  # SQLite's journals lie beside it
+        path.unlink()
+    command = [
+        flower_program("flower-superlink"),
+        *("--host", LOOPBACK, "--port", str(port)),
+        *("--database", str(database)),
+        *("--ssl-ca-certfile", str(certificates.authority)),
+        *("--ssl-certfile", str(certificates.certificate)),
+        *("--ssl-keyfile", str(certificates.key)),
+        "--enable-supernode-auth",
+        "--disable-runtime-dependency-installation",
+    ]
+    return supervisor.start(
+        "superlink",
+        command,
+        environment=flower_environment(folder / "flower" / "superlink"),
+        folder=folder,
+        log=folder / "logs" / "superlink.log",
+    )

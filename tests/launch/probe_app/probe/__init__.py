@@ -1,0 +1,1 @@
+"""A tiny Flower app for the tests of the launcher."""
