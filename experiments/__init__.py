@@ -1,0 +1,1 @@
+"""Baselines and one module for each table or figure."""

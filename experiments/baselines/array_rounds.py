@@ -1,0 +1,57 @@
+"""Federated rounds by arrays alone: no messages, signatures, reputation or ledger."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.data.splits import Split
+from common.data.user_items import UserItems
+from common.evaluation import Evaluation, Scorer, evaluate
+from common.models import Arrays, FloatArray, Model
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One trained model, or several that share out the users, on both held-out items."""
+
+    validation: Evaluation
+    test: Evaluation
+
+
+def states_of(model: Model, clients: Sequence[UserItems], rng: np.random.Generator) -> Iterator[Arrays]:
+    """Yield W_0, W_1, ... without end: every client takes part in every round, with weight 1."""
+    state = model.initial_state(clients[0].item_count, rng)
+    while True:
+        yield state
+        updates = [model.local_step(state, train)[0] for train in clients]
+        state = model.apply(state, model.fuse(updates, [1.0] * len(updates)))
+
+
+def state_after(rounds: int, model: Model, clients: Sequence[UserItems], rng: np.random.Generator) -> Arrays:
+    """Return W_rounds."""
+    return next(islice(states_of(model, clients, rng), rounds, None))
+
+
+def measure(
+    scorer: Scorer, state: Arrays, user_vectors: FloatArray, split: Split, users: NDArray[np.int32] | None = None
+) -> Measured:
+    """Evaluate on validation and test; selecting on validation knows nothing of the test items.
+
+    Args:
+        scorer: Scores the catalogue.
+        state: Of the scorer.
+        user_vectors: One row for each of `users`, in this order.
+        split: Of all users.
+        users: Whom to evaluate; everybody where it is None.
+    """
+    everybody = np.arange(split.train.user_count, dtype=np.int32)
+    chosen = everybody if users is None else users
+    train, candidates = split.train.take(chosen), split.candidates[chosen]
+    validation, test = split.validation[chosen], split.test[chosen]
+    return Measured(
+        evaluate(scorer, state, user_vectors, train, validation, candidates),
+        evaluate(scorer, state, user_vectors, train, test, candidates, also_known=validation),
+    )
