@@ -24,7 +24,7 @@ interface IProtocolHashes {
     }
 
     /// @notice The 32 bytes by which a client binds itself to an update before anybody else sees it.
-    /// @param updateHash keccak256 of the update's bytes.
+    /// @param updateHash sha256 of the update's bytes, the hash by which its file is named.
     /// @param salt Keeps small updates from being guessed; sent to the coordinator with the update.
     function commitmentOf(bytes32 runId, uint64 round, address account, bytes32 updateHash, bytes32 salt)
         external
