@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import cached_property
 
 from eth_abi.abi import encode
 from eth_account import Account
@@ -28,7 +29,7 @@ class SigningDomain:
     chain_id: int
     verifying_contract: str
 
-    @property
+    @cached_property
     def separator(self) -> bytes:
         """The EIP-712 domain separator, 32 bytes."""
         return keccak(
@@ -69,16 +70,16 @@ def commitment_salt(account_key: bytes, run_id: bytes, server_round: int) -> byt
     return hmac.new(account_key, run_id + server_round.to_bytes(8, "big"), hashlib.sha256).digest()
 
 
-def commitment_of(run_id: bytes, server_round: int, account: str, update_bytes: bytes, salt: bytes) -> bytes:
+def commitment_of(run_id: bytes, server_round: int, account: str, update_name: str, salt: bytes) -> bytes:
     """Return keccak256(abi.encode(runId, round, account, sha256(update bytes), salt)).
 
     Run, round and account stand in it against replay; the salt hides an update that somebody could guess. The update
-    enters by the hash that names its object (docs/decisions/0002-commitment-hash.md).
+    enters by the sha256 that names its object, in hex (docs/decisions/0002-commitment-hash.md).
     """
     return keccak(
         encode(
             ["bytes32", "uint64", "address", "bytes32", "bytes32"],
-            [run_id, server_round, account, hashlib.sha256(update_bytes).digest(), salt],
+            [run_id, server_round, account, bytes.fromhex(update_name), salt],
         )
     )
 

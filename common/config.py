@@ -82,8 +82,9 @@ class Settings:
         names = {flag_of(entry.name): entry.name for entry in fields(cls)}
         chosen: dict[str, Any] = {names[key]: value for key, value in run_config.items() if key in names}
         for entry in fields(cls):  # TOML and people write 60 where 60.0 is meant
-            if isinstance(entry.default, float) and type(chosen.get(entry.name)) is int:
-                chosen[entry.name] = float(chosen[entry.name])
+            value = chosen.get(entry.name)
+            if isinstance(entry.default, float) and type(value) is int and abs(value) <= 2**53:
+                chosen[entry.name] = float(value)
         return cls(**chosen)
 
     def to_run_config(self) -> dict[str, bool | int | float | str]:

@@ -25,6 +25,7 @@ MODEL_MAGIC = b"TFRSMDL1"
 MAX_HEADER_BYTES = 16_384
 MAX_BYTES = 1 << 30
 _MAX_ARRAYS = 64
+_MAX_NAME = 64  # names end up in the public record when an update is rejected
 _MAX_DIMENSIONS = 4
 _MAX_ROWS = 1 << 31
 _DTYPES = ("float32", "float64", "int64", "uint32", "uint8")
@@ -139,6 +140,8 @@ def _parse_header(raw: bytes) -> _Header:
     model, rows, arrays = header["model"], header["rows"], header["arrays"]
     if not isinstance(model, str) or not _is_count(rows) or not isinstance(arrays, list):
         raise Rejected("the header's values have wrong types")
+    if len(model) > _MAX_NAME:
+        raise Rejected(f"the model's name is longer than {_MAX_NAME} characters")
     if len(arrays) > _MAX_ARRAYS:
         raise Rejected(f"{len(arrays)} arrays are more than the {_MAX_ARRAYS} allowed")
     entries = [_parse_entry(entry) for entry in arrays]
@@ -154,6 +157,8 @@ def _parse_entry(entry: object) -> tuple[str, np.dtype[np.generic], tuple[int, .
     name, dtype, shape = entry["name"], entry["dtype"], entry["shape"]
     if not isinstance(name, str) or dtype not in _DTYPES or not isinstance(shape, list):
         raise Rejected("an array's description has wrong types")
+    if len(name) > _MAX_NAME:
+        raise Rejected(f"an array's name is longer than {_MAX_NAME} characters")
     if len(shape) > _MAX_DIMENSIONS or not all(_is_count(length) for length in shape):
         raise Rejected(f"array '{name}' has an impossible shape")
     return name, np.dtype(dtype).newbyteorder("<"), tuple(shape)

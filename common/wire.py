@@ -5,11 +5,11 @@ are in kebab-case and appear in this file alone. Readers of replies trust nothin
 or too long becomes a `Rejected` with its reason.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from eth_utils.address import is_checksum_address
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from common.commitment import Score, SigningDomain
@@ -29,8 +29,9 @@ _BYTES_KEY = "bytes"
 _STYPE = "tfedrs.bytes"
 _MAX_METRICS = 256
 _MAX_METRIC_NAME = 80
-_ADDRESS_LENGTH = 42
-_HASH_BYTES = 32
+_LARGEST_FIGURE = 1e9  # so that no sum over clients overflows
+_MAX_SUBJECTS = 64  # the most that --committee-size allows: everybody scores as many updates as a committee has seats
+_HASH_BYTES, _SIGNATURE_BYTES = 32, 65
 _T = TypeVar("_T")
 
 
@@ -100,16 +101,20 @@ def train_content(task: RoundTask) -> RecordDict:
 
 
 def read_round_task(content: RecordDict) -> RoundTask:
-    """Read what `train_content` wrote."""
+    """Read what `train_content` wrote.
+
+    Raises:
+        Rejected: something is missing or malformed.
+        WrongUse: a setting is outside its limits.
+    """
     record = _config(content, ROUND_RECORD)
-    try:
-        settings = Settings.from_run_config({k: v for k, v in record.items() if not isinstance(v, list | bytes)})
-    except TypeError as error:
-        raise Rejected("the settings in the message are not settings") from error
+    if missing := sorted(set(Settings().to_run_config()) - set(record)):
+        raise Rejected(f"the message lacks the setting '{missing[0]}'")
+    settings = Settings.from_run_config(record)
     return RoundTask(
         run_id=_bytes(record, "run-id", _HASH_BYTES),
         server_round=_integer(record, "server-round"),
-        domain=SigningDomain(_integer(record, "chain-id"), _text(record, "ledger", _ADDRESS_LENGTH)),
+        domain=SigningDomain(_integer(record, "chain-id"), _address(record, "ledger")),
         settings=settings,
         model_bytes=record_bytes(content, MODEL_RECORD),
     )
@@ -137,12 +142,12 @@ def read_train_reply(content: RecordDict) -> TrainReply:
     """Read a client's reply to ``train``; lengths and types are checked here, meaning in `server/verification.py`."""
     signed = _config(content, _SIGNED)
     return TrainReply(
-        account=_text(signed, "account", _ADDRESS_LENGTH),
+        account=_address(signed, "account"),
         update_bytes=record_bytes(content, _UPDATE),
         commitment=_bytes(signed, "commitment", _HASH_BYTES),
         salt=_bytes(signed, "salt", _HASH_BYTES),
-        commitment_signature=_bytes(signed, "commitment-signature", 65),
-        node_binding_signature=_bytes(signed, "node-binding-signature", 65),
+        commitment_signature=_bytes(signed, "commitment-signature", _SIGNATURE_BYTES),
+        node_binding_signature=_bytes(signed, "node-binding-signature", _SIGNATURE_BYTES),
         metrics=read_metrics(content),
     )
 
@@ -167,8 +172,8 @@ def peer_content(task: PeerTask) -> RecordDict:
 def read_peer_task(content: RecordDict) -> PeerTask:
     """Read what `peer_content` wrote."""
     record = _config(content, _SUBJECTS)
-    accounts = _list(record, "accounts", str)
-    columns = [_list(record, key, bytes) for key in ("commitments", "salts", "shards")]
+    accounts = _addresses(record, "accounts")
+    columns = [_bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "salts", "shards")]
     if any(len(column) != len(accounts) for column in columns):
         raise Rejected("the lists of subjects have different lengths")
     return PeerTask(
@@ -198,8 +203,9 @@ def peer_reply_content(account: str, scores: Sequence[SignedScore]) -> RecordDic
 def read_peer_reply(content: RecordDict) -> tuple[str, tuple[SignedScore, ...]]:
     """Read a peer's account and its scores."""
     record = _config(content, _SCORES)
-    subjects = _list(record, "subjects", str)
-    commitments, shards, signatures = (_list(record, key, bytes) for key in ("commitments", "shards", "signatures"))
+    subjects = _addresses(record, "subjects")
+    commitments, shards = (_bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "shards"))
+    signatures = _bytes_list(record, "signatures", _SIGNATURE_BYTES)
     ndcg_gains, hit_gains = (_list(record, key, int) for key in ("ndcg-gains-wad", "hit-gains-wad"))
     if len({len(c) for c in (subjects, commitments, shards, signatures, ndcg_gains, hit_gains)}) != 1:
         raise Rejected("the lists of scores have different lengths")
@@ -209,7 +215,7 @@ def read_peer_reply(content: RecordDict) -> tuple[str, tuple[SignedScore, ...]]:
             subjects, commitments, shards, ndcg_gains, hit_gains, signatures, strict=True
         )
     )
-    return _text(record, "account", _ADDRESS_LENGTH), scores
+    return _address(record, "account"), scores
 
 
 def metrics_content(metrics: Mapping[str, float]) -> RecordDict:
@@ -218,7 +224,7 @@ def metrics_content(metrics: Mapping[str, float]) -> RecordDict:
 
 
 def read_metrics(content: RecordDict) -> dict[str, float]:
-    """Read a client's own figures: finite numbers, at least 0."""
+    """Read a client's own figures: numbers in [0, 1e9]."""
     record = content.metric_records.get(_METRICS)
     if record is None or len(record) > _MAX_METRICS:
         raise Rejected("the reply has no record of metrics, or too long a one")
@@ -226,8 +232,8 @@ def read_metrics(content: RecordDict) -> dict[str, float]:
     for name, value in record.items():
         if len(name) > _MAX_METRIC_NAME or not isinstance(value, int | float):
             raise Rejected("a metric is not one number with a short name")
-        if not math.isfinite(value) or value < 0:
-            raise Rejected(f"metric '{name}' is {value}")
+        if not 0 <= value <= _LARGEST_FIGURE:  # false for NaN too
+            raise Rejected(f"metric '{name}' is not in [0, {_LARGEST_FIGURE:g}]")
         metrics[name.replace("-", "_")] = float(value)
     return metrics
 
@@ -273,10 +279,10 @@ def _config(content: RecordDict, name: str) -> ConfigRecord:
     return record
 
 
-def _text(record: ConfigRecord, key: str, most: int) -> str:
+def _address(record: ConfigRecord, key: str) -> str:
     value = record.get(key)
-    if not isinstance(value, str) or len(value) > most:
-        raise Rejected(f"'{key}' is not a text of at most {most} characters")
+    if not isinstance(value, str) or not is_checksum_address(value):
+        raise Rejected(f"'{key}' is not an address with its checksum")
     return value
 
 
@@ -289,13 +295,27 @@ def _bytes(record: ConfigRecord, key: str, length: int) -> bytes:
 
 def _integer(record: ConfigRecord, key: str) -> int:
     value = record.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise Rejected(f"'{key}' is not a whole number of at least 0")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
+        raise Rejected(f"'{key}' is not a whole number in [0, 2^64)")
     return value
+
+
+def _addresses(record: ConfigRecord, key: str) -> list[str]:
+    values = _list(record, key, str)
+    if not all(is_checksum_address(value) for value in values):
+        raise Rejected(f"'{key}' has an entry that is not an address with its checksum")
+    return values
+
+
+def _bytes_list(record: ConfigRecord, key: str, length: int) -> list[bytes]:
+    values = _list(record, key, bytes)
+    if not all(len(value) == length for value in values):
+        raise Rejected(f"'{key}' has an entry that is not {length} bytes")
+    return values
 
 
 def _list(record: ConfigRecord, key: str, kind: type[_T]) -> list[_T]:
     value = record.get(key)
-    if not isinstance(value, list) or not all(type(entry) is kind for entry in value):
-        raise Rejected(f"'{key}' is not a list of {kind.__name__}")
+    if not isinstance(value, list) or len(value) > _MAX_SUBJECTS or not all(type(entry) is kind for entry in value):
+        raise Rejected(f"'{key}' is not a list of at most {_MAX_SUBJECTS} entries, each {kind.__name__}")
     return [entry for entry in value if isinstance(entry, kind)]

@@ -122,13 +122,13 @@ def test_any_bytes_as_signature_are_rejected(signature: bytes) -> None:
 
 def test_a_commitment_binds_run_round_account_update_and_salt() -> None:
     salt = commitment_salt(KEY, RUN_ID, 1)
-    base = (RUN_ID, 1, ACCOUNT, b"update", salt)
+    base = (RUN_ID, 1, ACCOUNT, "aa" * 32, salt)
     changed = [
-        (bytes(32), 1, ACCOUNT, b"update", salt),
-        (RUN_ID, 2, ACCOUNT, b"update", salt),
-        (RUN_ID, 1, OTHER, b"update", salt),
-        (RUN_ID, 1, ACCOUNT, b"updatf", salt),
-        (RUN_ID, 1, ACCOUNT, b"update", bytes(32)),
+        (bytes(32), 1, ACCOUNT, "aa" * 32, salt),
+        (RUN_ID, 2, ACCOUNT, "aa" * 32, salt),
+        (RUN_ID, 1, OTHER, "aa" * 32, salt),
+        (RUN_ID, 1, ACCOUNT, "ab" * 32, salt),
+        (RUN_ID, 1, ACCOUNT, "aa" * 32, bytes(32)),
     ]
     assert len({commitment_of(*values) for values in [base, *changed]}) == 6
 

@@ -1,13 +1,14 @@
 """Write `protocol.json`: records of the protocol and their hashes, for Python and Solidity alike.
 
 `python tests/vectors/make_protocol_vectors.py` rewrites the file. The hashes are computed here with nothing but
-`eth_abi.encode` and `keccak`, straight from docs/protocol.md and not with the project's own code, so that three
+`eth_abi.encode`, `keccak` and sha256, straight from docs/protocol.md and not with the project's own code, so that three
 implementations have to agree: this one, `common/` and `contracts/src/`.
 
 Each entry but `domain` is a list of cases `{"inputs": ..., "expected": ...}`. Inputs are named as in Solidity; bytes
 are "0x" and hex digits; integers are decimal strings, since JSON readers round large numbers.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ def commitment_cases() -> list[Case]:
             "runId": word("run"),
             "round": server_round,
             "account": account,
-            "updateHash": keccak(update_bytes),
+            "updateHash": hashlib.sha256(update_bytes).digest(),
             "salt": word("salt"),
         }
         encoded = encode(["bytes32", "uint64", "address", "bytes32", "bytes32"], list(inputs.values()))
