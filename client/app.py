@@ -6,7 +6,7 @@ from pathlib import Path
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from client.scoring import ApplyAlone, apply_alone, score
+from client.scoring import PeerWork, score
 from client.store import ParticipantFolder
 from client.training import measure, train
 from common.errors import WrongUse
@@ -23,14 +23,15 @@ CLIENT_DIR = "client-dir"
 
 
 def build_app(
-    open_folder: Callable[[Path], ParticipantFolder] = ParticipantFolder, apply: ApplyAlone = apply_alone
+    open_folder: Callable[[Path], ParticipantFolder] = ParticipantFolder, peer_work: PeerWork | None = None
 ) -> ClientApp:
     """Make the app.
 
     Args:
         open_folder: Opens the folder that the node's config names; a simulation keeps the opened ones.
-        apply: Applies one update alone; a simulation, where all peers share a process, does so once for all of them.
+        peer_work: Measures for scores; a simulation, where all peers share a process, does each work once.
     """
+    work = peer_work or PeerWork()
     app = ClientApp()
 
     def folder_of(context: Context) -> ParticipantFolder:
@@ -48,7 +49,7 @@ def build_app(
     @app.evaluate(PEER_EVALUATION.split(".")[1])
     def _evaluate_peers(message: Message, context: Context) -> Message:
         folder = folder_of(context)
-        scores = score(read_peer_task(message.content), folder, apply)
+        scores = score(read_peer_task(message.content), folder, work)
         return Message(peer_reply_content(folder.account.address, scores), reply_to=message)
 
     @app.evaluate()

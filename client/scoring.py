@@ -1,43 +1,49 @@
 """A client as a peer: score other clients' updates on the public probe set, and sign."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from client.store import ParticipantFolder
 from client.training import received_state
 from common.commitment import Score, commitment_of, score_message, sign
+from common.data.probe import ProbeShard
 from common.errors import Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
-from common.update import decode_model, decode_update
-from common.wire import PeerTask, SignedScore, Subject
+from common.update import decode_model, decode_update, object_name
+from common.wire import PeerTask, RoundTask, SignedScore, Subject
 
 WAD = 10**18
 
-ApplyAlone = Callable[[PeerTask, Model, Arrays, Subject], Arrays]
-"""(task, model, state, subject) -> the state with the subject's update alone applied."""
+
+class PeerWork:
+    """The costly part of scoring. A simulation, whose peers share a process, replaces it by one that remembers."""
+
+    def base_metrics(
+        self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard
+    ) -> ShardMetrics:
+        """Measure the model that was sent on the shard of this digest."""
+        del task, digest
+        return shard_metrics(model, state, shard)
+
+    def apply_alone(self, task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
+        """Check that an update is the one committed to, decode and check it, and take the server's step with it alone.
+
+        Raises:
+            Rejected: the update is malformed or not what was committed to; it gets no score from this peer.
+        """
+        run_id, server_round = task.round_task.run_id, task.round_task.server_round
+        expected = commitment_of(run_id, server_round, subject.account, object_name(subject.update_bytes), subject.salt)
+        if expected != subject.commitment:
+            raise Rejected("the update is not the one committed to")
+        packed = decode_update(subject.update_bytes)
+        item_count = decode_model(task.round_task.model_bytes).rows
+        if packed.model != model.name or packed.rows != item_count:
+            raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
+        model.check_update(packed.arrays, item_count)
+        return state_with_update_alone(model, state, packed.arrays, task.cohort_size)
 
 
-def apply_alone(task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
-    """Check that an update is the one committed to, decode and check it, and take the server's step with it alone.
-
-    Raises:
-        Rejected: the update is malformed or not what was committed to; it gets no score from this peer.
-    """
-    run_id, server_round = task.round_task.run_id, task.round_task.server_round
-    expected = commitment_of(run_id, server_round, subject.account, subject.update_bytes, subject.salt)
-    if expected != subject.commitment:
-        raise Rejected("the update is not the one committed to")
-    packed = decode_update(subject.update_bytes)
-    item_count = decode_model(task.round_task.model_bytes).rows
-    if packed.model != model.name or packed.rows != item_count:
-        raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
-    model.check_update(packed.arrays, item_count)
-    return state_with_update_alone(model, state, packed.arrays, task.cohort_size)
-
-
-def score(task: PeerTask, folder: ParticipantFolder, apply: ApplyAlone = apply_alone) -> list[SignedScore]:
+def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[SignedScore]:
     """Answer an ``evaluate.peer`` message: one signed score for each update that can be scored.
 
     An update that does not match its commitment, is one's own, or names an unknown shard gets none: a peer signs
@@ -54,11 +60,11 @@ def score(task: PeerTask, folder: ParticipantFolder, apply: ApplyAlone = apply_a
         if subject.account == account.address or shard is None:
             continue
         try:
-            applied = apply(task, model, state, subject)
+            applied = work.apply_alone(task, model, state, subject)
         except Rejected:
             continue
         if subject.shard not in bases:
-            bases[subject.shard] = shard_metrics(model, state, shard)
+            bases[subject.shard] = work.base_metrics(round_task, model, state, subject.shard, shard)
         gained = gain(shard_metrics(model, applied, shard), bases[subject.shard])
         judged = Score(
             subject.account, subject.commitment, subject.shard, _wad(gained.ndcg_at_10), _wad(gained.hit_ratio_at_10)

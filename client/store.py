@@ -14,7 +14,6 @@ from pathlib import Path
 
 from common.account import SigningAccount, load_account
 from common.atomic_file import write_atomically
-from common.data.catalogue import Catalogue
 from common.data.client_part import ClientPart
 from common.data.probe import ProbeShard, load_probe_pool
 from common.errors import WrongUse
@@ -42,53 +41,42 @@ class ParticipantFolder:
         return ClientPart.load(self._path / DATA_FILE)
 
     @cached_property
-    def catalogue(self) -> Catalogue:
-        """The public items."""
-        return Catalogue.load(self._path / CATALOGUE_FILE)
-
-    @cached_property
     def probe_shards(self) -> dict[bytes, ProbeShard]:
         """The public probe pool, by the digests of its shards."""
         return {shard.digest(): shard for shard in load_probe_pool(self._path / PROBE_FILE)}
 
-    def saved_reply(self, run_id: bytes, server_round: int, model_name: str) -> TrainReply | None:
+    def saved_reply(self, run_id: bytes, server_round: int, model_bytes: bytes) -> TrainReply | None:
         """Return the reply already signed for this round, if any.
 
         Args:
             run_id: The run.
             server_round: The round.
-            model_name: sha256 of the model that the round starts from.
+            model_bytes: The model that the round starts from.
 
         Raises:
-            WrongUse: the round was answered for another model. Two answers to one round would show which part of the
-                first came from the model and which from the data, so there is never a second.
+            WrongUse: the saved reply is damaged, or the round was answered for another model. Two answers to one round
+                would show which part of the first came from the model and which from the data, so there is never a
+                second.
         """
         folder = self._reply_folder(run_id, server_round)
-        try:
-            record = json.loads((folder / "reply.json").read_bytes())
-        except FileNotFoundError:
+        if not (folder / "reply.json").exists():
             return None
-        if record["model"] != model_name:
+        try:
+            answered, reply = _read_reply(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WrongUse(
+                f"The saved reply in {folder} is damaged ({error}); remove that folder and start a new run."
+            ) from error
+        if answered != object_name(model_bytes):
             raise WrongUse(f"Round {server_round} was already answered for another model; start a new run.")
-        update_bytes = (folder / "update.bin").read_bytes()
-        if object_name(update_bytes) != record["update"]:
-            raise WrongUse(f"The saved reply in {folder} is damaged; remove that folder and start a new run.")
-        return TrainReply(
-            account=record["account"],
-            update_bytes=update_bytes,
-            commitment=bytes.fromhex(record["commitment"]),
-            salt=bytes.fromhex(record["salt"]),
-            commitment_signature=bytes.fromhex(record["commitment_signature"]),
-            node_binding_signature=bytes.fromhex(record["node_binding_signature"]),
-            metrics=record["metrics"],
-        )
+        return reply
 
-    def save_reply(self, run_id: bytes, server_round: int, model_name: str, reply: TrainReply) -> None:
+    def save_reply(self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply) -> None:
         """Keep a reply before it is sent; `reply.json` comes last, so that a reply is there whole or not at all."""
         folder = self._reply_folder(run_id, server_round)
         write_atomically(folder / "update.bin", reply.update_bytes, private=True)
         record = {
-            "model": model_name,
+            "model": object_name(model_bytes),
             "update": object_name(reply.update_bytes),
             "account": reply.account,
             "commitment": reply.commitment.hex(),
@@ -103,3 +91,20 @@ class ParticipantFolder:
 
     def _reply_folder(self, run_id: bytes, server_round: int) -> Path:
         return self._path / "replies" / run_id.hex()[:16] / f"round-{server_round:04d}"
+
+
+def _read_reply(folder: Path) -> tuple[str, TrainReply]:
+    """Return the name of the model that was answered, and the answer."""
+    record = json.loads((folder / "reply.json").read_bytes())
+    update_bytes = (folder / "update.bin").read_bytes()
+    if object_name(update_bytes) != record["update"]:
+        raise ValueError("update.bin is not the file it was")
+    return str(record["model"]), TrainReply(
+        account=str(record["account"]),
+        update_bytes=update_bytes,
+        commitment=bytes.fromhex(record["commitment"]),
+        salt=bytes.fromhex(record["salt"]),
+        commitment_signature=bytes.fromhex(record["commitment_signature"]),
+        node_binding_signature=bytes.fromhex(record["node_binding_signature"]),
+        metrics=dict(record["metrics"]),
+    )

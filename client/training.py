@@ -1,5 +1,7 @@
 """A client's part of a round: measure the model that came, take the local step, commit and sign."""
 
+from dataclasses import replace
+
 from client.store import ParticipantFolder
 from common.commitment import commitment_message, commitment_of, commitment_salt, node_binding_message, sign
 from common.data.client_part import ClientPart
@@ -13,33 +15,34 @@ from common.wire import RoundTask, TrainReply
 def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainReply:
     """Answer a ``train`` message; asked again for the same round and model, with the same bytes.
 
+    Only the binding of the node is signed anew: after its SuperLink has started again, a node has another id.
+
     Raises:
         Rejected: the model is not one that this client can train.
         WrongUse: a file of the folder is missing or damaged, or the round was answered for another model.
     """
-    model_name = object_name(task.model_bytes)
-    saved = folder.saved_reply(task.run_id, task.server_round, model_name)
+    account = folder.account
+    binding = sign(node_binding_message(task.domain, task.run_id, account.address, node_id), account.key)
+    saved = folder.saved_reply(task.run_id, task.server_round, task.model_bytes)
     if saved is not None:
-        return saved
+        return replace(saved, node_binding_signature=binding)
     model = model_of(task.settings)
     state = received_state(task, model, folder)
     update, user_vectors = model.local_step(state, folder.part.train)
-    update_bytes = encode_update(Packed(model.name, len(folder.catalogue.item_ids), update))
-    account = folder.account
+    update_bytes = encode_update(Packed(model.name, folder.part.train.item_count, update))
     salt = commitment_salt(account.key, task.run_id, task.server_round)
-    commitment = commitment_of(task.run_id, task.server_round, account.address, update_bytes, salt)
+    commitment = commitment_of(task.run_id, task.server_round, account.address, object_name(update_bytes), salt)
     signed = commitment_message(task.domain, task.run_id, task.server_round, commitment)
-    binding = node_binding_message(task.domain, task.run_id, account.address, node_id)
     reply = TrainReply(
         account=account.address,
         update_bytes=update_bytes,
         commitment=commitment,
         salt=salt,
         commitment_signature=sign(signed, account.key),
-        node_binding_signature=sign(binding, account.key),
+        node_binding_signature=binding,
         metrics=local_metrics(model, state, user_vectors, folder.part),
     )
-    folder.save_reply(task.run_id, task.server_round, model_name, reply)
+    folder.save_reply(task.run_id, task.server_round, task.model_bytes, reply)
     return reply
 
 
@@ -57,7 +60,7 @@ def received_state(task: RoundTask, model: Model, folder: ParticipantFolder) -> 
         Rejected: it is damaged, or is for another model or catalogue.
     """
     packed = decode_model(task.model_bytes)
-    item_count = len(folder.catalogue.item_ids)
+    item_count = folder.part.train.item_count
     if packed.model != model.name or packed.rows != item_count:
         raise Rejected(f"the message holds model '{packed.model}' of {packed.rows} items, not {item_count}")
     return packed.arrays

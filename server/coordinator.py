@@ -54,9 +54,11 @@ def coordinate(
             run_id=federation.new_run_id(settings, ledger.run_count()),
             settled_rounds=0,
             model=folder.put_object(model_bytes),
-            standing=Standing.at_start(cohort, earned_before(federation.folder, ledger.latest_settlement())),
+            standing=Standing.at_start(cohort, earned_before(federation.rewards_file, ledger.latest_settlement())),
         )
         folder.save_checkpoint(checkpoint)
+    else:
+        _refuse_if_others_were_paid(checkpoint, federation, ledger)
     model_bytes = folder.get_object(checkpoint.model)
     seed_chain = SeedChain(committee_secret, settings.rounds)
     recorder = RunRecorder(settings, federation, ledger, folder, checkpoint)
@@ -76,3 +78,17 @@ def coordinate(
         timeout=settings.phase_timeout,
         train_config=round_config(task),
     )
+
+
+def _refuse_if_others_were_paid(checkpoint: Checkpoint, federation: Federation, ledger: Ledger) -> None:
+    """Make sure that no other run has settled on the ledger since this one was interrupted.
+
+    Raises:
+        WrongUse: one has; this run's totals lack what it paid, and its next settlement would take it away.
+    """
+    latest = ledger.latest_settlement()
+    if latest is None or latest.run_id == checkpoint.run_id:
+        return
+    earned = earned_before(federation.rewards_file, latest)
+    if any(earned.get(account, 0) > total for account, total in checkpoint.standing.cumulative_wei.items()):
+        raise WrongUse("Another run has settled on this ledger since this one stopped; start a new run instead.")

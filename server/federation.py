@@ -4,7 +4,9 @@ account.json  account.pass   the account that writes to the ledger
 committee.secret             s_T, the secret end of the seed chain (mode 600)
 federation.json              public: catalogue, probe shards, data hashes
 deployment.json              public: where the contracts are
-rewards.json                 public: all rewards earned on this ledger so far
+deployment.rewards.json      public: all rewards earned on this ledger so far
+
+With `--deployment FILE` the rewards lie beside FILE instead: the ledger outlives the run, and so must they.
 """
 
 import json
@@ -22,7 +24,7 @@ from common.config import Settings
 from common.errors import WrongUse
 from server.ledger import RoundRecord
 
-FEDERATION_FILE, DEPLOYMENT_FILE, REWARDS_FILE = "federation.json", "deployment.json", "rewards.json"
+FEDERATION_FILE, DEPLOYMENT_FILE = "federation.json", "deployment.json"
 SECRET_FILE = "committee.secret"  # noqa: S105 - a file name
 
 
@@ -38,6 +40,7 @@ class Federation:
         chain_kind: "anvil", "embedded", "external" or "memory".
         folder: The coordinator's folder.
         development: The launcher started the chain itself: accounts and run ids repeat from the seed.
+        given_deployment: The file of contracts that were there before the run; None: the run deployed its own.
     """
 
     item_count: int
@@ -47,6 +50,12 @@ class Federation:
     chain_kind: str
     folder: Path
     development: bool
+    given_deployment: Path | None = None
+
+    @property
+    def rewards_file(self) -> Path:
+        """Where the ledger's rewards are kept from run to run."""
+        return rewards_beside(self.given_deployment or self.folder / DEPLOYMENT_FILE)
 
     def settings_hash(self, settings: Settings) -> bytes:
         """Return keccak256 over everything that decides the result: settings, data, catalogue and probe set."""
@@ -77,6 +86,7 @@ def save_federation(federation: Federation, committee_secret: bytes) -> None:
         "data_hashes": federation.data_hashes,
         "chain_kind": federation.chain_kind,
         "development": federation.development,
+        "given_deployment": None if federation.given_deployment is None else str(federation.given_deployment),
     }
     write_atomically(federation.folder / SECRET_FILE, committee_secret.hex().encode(), private=True)
     write_atomically(federation.folder / FEDERATION_FILE, json.dumps(record, indent=2).encode())
@@ -90,6 +100,7 @@ def load_federation(folder: Path) -> Federation:
     """
     try:
         record = json.loads((folder / FEDERATION_FILE).read_bytes())
+        given = record["given_deployment"]
         return Federation(
             item_count=int(record["item_count"]),
             catalogue_hash=bytes.fromhex(record["catalogue_hash"]),
@@ -98,6 +109,7 @@ def load_federation(folder: Path) -> Federation:
             chain_kind=str(record["chain_kind"]),
             folder=folder,
             development=bool(record["development"]),
+            given_deployment=None if given is None else Path(given),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WrongUse(
@@ -118,32 +130,57 @@ def load_secrets(folder: Path) -> tuple[SigningAccount, bytes]:
     return load_account(folder), secret
 
 
-def save_rewards(folder: Path, sequence: int, cumulative_wei: Mapping[str, int]) -> None:
-    """Keep what everybody has earned up to a settlement, for the next run on the same ledger."""
-    earned = read_rewards(folder)[1] | dict(cumulative_wei)
-    record = {"sequence": sequence, "cumulative_wei": {account: str(wei) for account, wei in earned.items()}}
-    write_atomically(folder / REWARDS_FILE, json.dumps(record, indent=2).encode())
+def rewards_beside(deployment_file: Path) -> Path:
+    """Return the rewards file of the ledger whose contracts a deployment file names."""
+    return deployment_file.with_suffix(".rewards.json")
 
 
-def read_rewards(folder: Path) -> tuple[int, dict[str, int]]:
-    """Return the last settlement's number and everybody's earnings up to it; (0, {}) before the first."""
-    try:
-        record = json.loads((folder / REWARDS_FILE).read_bytes())
-    except FileNotFoundError:
-        return 0, {}
-    return int(record["sequence"]), {account: int(wei) for account, wei in record["cumulative_wei"].items()}
+def save_rewards(path: Path, sequence: int, cumulative_wei: Mapping[str, int]) -> None:
+    """Keep what everybody has earned up to a settlement, for the next run on the same ledger.
+
+    Totals only grow, so a resumed run that saves an old settlement again takes nothing away.
+    """
+    known_sequence, earned = read_rewards(path)
+    for account, wei in cumulative_wei.items():
+        earned[account] = max(wei, earned.get(account, 0))
+    record = {
+        "sequence": max(sequence, known_sequence),
+        "cumulative_wei": {account: str(wei) for account, wei in earned.items()},
+    }
+    write_atomically(path, json.dumps(record, indent=2).encode())
 
 
-def earned_before(folder: Path, latest: RoundRecord | None) -> dict[str, int]:
-    """Return what earlier runs on the ledger have earned everybody.
+def read_rewards(path: Path) -> tuple[int, dict[str, int]]:
+    """Return the last settlement's number and everybody's earnings up to it; (0, {}) before the first.
 
     Raises:
-        WrongUse: the ledger has settlements that this coordinator does not know; going on would take rewards away.
+        WrongUse: the file is damaged.
     """
-    sequence, earned = read_rewards(folder)
-    settled = 0 if latest is None else latest.sequence
+    try:
+        record = json.loads(path.read_bytes())
+        return int(record["sequence"]), {account: int(wei) for account, wei in record["cumulative_wei"].items()}
+    except FileNotFoundError:
+        return 0, {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WrongUse(f"The rewards in {path} cannot be read ({error}); restore that file.") from error
+
+
+def earned_before(path: Path, latest: RoundRecord | None) -> dict[str, int]:
+    """Return what earlier runs on the ledger have earned everybody.
+
+    Args:
+        path: The ledger's rewards file.
+        latest: The ledger's last settlement; None before the first.
+
+    Raises:
+        WrongUse: the ledger has settlements that the file does not know; going on would take rewards away.
+    """
+    sequence, earned = read_rewards(path)
+    settled = (0 if latest is None else latest.sequence) or 0
     if sequence != settled:
+        known = f"knows {sequence}" if path.exists() else "is missing"
         raise WrongUse(
-            f"The ledger has {settled} settlements, but {folder / REWARDS_FILE} knows {sequence}; restore that file."
+            f"The ledger has {settled} settlements, but {path}, which says what they paid, {known}; "
+            "copy that file from where the ledger's earlier runs were made, or deploy new contracts."
         )
     return earned

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import fsum
 from typing import Any
 
 from common.config import Settings
@@ -28,10 +29,12 @@ class RoundCost:
 def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Average clients' own figures over their users, which equals measuring all users at once.
 
+    The sums are exact (`math.fsum`), so the order in which clients answer does not show in the last digits.
+
     Args:
         reported: For each client `validation_users`, `test_users` and means such as `test_full_ndcg_at_10`.
     """
-    totals: dict[str, float] = {}
+    totals: dict[str, list[float]] = {}
     users = {"validation": 0.0, "test": 0.0}
     for figures in reported:
         for split in users:
@@ -39,8 +42,10 @@ def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
             users[split] += count
             for name, value in figures.items():
                 if name.startswith(f"{split}_") and name != f"{split}_users":
-                    totals[name] = totals.get(name, 0.0) + count * value
-    return {name: total / users[name.split("_")[0]] for name, total in totals.items() if users[name.split("_")[0]]}
+                    totals.setdefault(name, []).append(count * value)
+    return {
+        name: fsum(parts) / users[name.split("_")[0]] for name, parts in totals.items() if users[name.split("_")[0]]
+    }
 
 
 def round_row(evidence: RoundEvidence, cost: RoundCost) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def round_row(evidence: RoundEvidence, cost: RoundCost) -> dict[str, Any]:
     judged = evidence.result.judgements
     return {
         "round": evidence.task.server_round,
-        "seconds": None,
+        "seconds": round(cost.train_seconds + cost.score_seconds + cost.settle_seconds, 3),
         "train_seconds": round(cost.train_seconds, 3),
         "score_seconds": round(cost.score_seconds, 3),
         "settle_seconds": round(cost.settle_seconds, 3),
@@ -68,7 +73,10 @@ def round_row(evidence: RoundEvidence, cost: RoundCost) -> dict[str, Any]:
         "reputation": {account: judgement.smoothed_wad / 1e18 for account, judgement in judged.items()},
         "weight": {account: judgement.weight_wad / 1e18 for account, judgement in judged.items()},
         "reward": {account: str(judgement.reward_wei) for account, judgement in judged.items()},
-        "rejected": [{"account": account, "reason": reason} for account, reason in evidence.rejected],
+        "rejected": [
+            {"account": account, "reason": reason}
+            for account, reason in (*evidence.rejected, *sorted(evidence.gate_reasons.items()))
+        ],
         "model": evidence.next_model,
         "gas": None,
         "epsilon_aggregate": None,

@@ -39,13 +39,19 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def put_object(self, data: bytes, *, restricted: bool = False) -> str:
-        """Store bytes under their sha256 and return it; updates go to the restricted folder."""
+    def put_object(self, data: bytes) -> str:
+        """Store a public object under its sha256 and return it."""
         name = object_name(data)
-        path = self._object_path(name, restricted)
+        path = self._object_path(name, False)
         if not path.exists():
-            write_atomically(path, data, private=restricted)
+            write_atomically(path, data)
         return name
+
+    def put_update(self, name: str, data: bytes) -> None:
+        """Store an update, for participants and auditors, under the sha256 that its commitment was checked with."""
+        path = self._object_path(name, True)
+        if not path.exists():
+            write_atomically(path, data, private=True)
 
     def get_object(self, name: str) -> bytes:
         """Read a public object.
@@ -98,27 +104,19 @@ class RunFolder:
         write_atomically(self._checkpoint_path, json.dumps(record).encode())
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """Read the checkpoint, or None where the run has not begun."""
+        """Read the checkpoint, or None where the run has not begun.
+
+        Raises:
+            CheckFailed: it was altered.
+        """
         try:
-            record = json.loads(self._checkpoint_path.read_bytes())
+            return _checkpoint_of(json.loads(self._checkpoint_path.read_bytes()))
         except FileNotFoundError:
             return None
-        settled = record["settlement"]
-        return Checkpoint(
-            bytes.fromhex(record["run_id"]),
-            record["settled_rounds"],
-            record["model"],
-            Standing(**record["standing"]),
-            record["rows"],
-            settled
-            and Settlement(
-                evidence_root=bytes.fromhex(settled["evidence_root"]),
-                reputation_root=bytes.fromhex(settled["reputation_root"]),
-                reward_root=bytes.fromhex(settled["reward_root"]),
-                next_model_hash=bytes.fromhex(settled["next_model_hash"]),
-                rewarded_wei=int(settled["rewarded_wei"]),
-            ),
-        )
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckFailed(
+                f"{self._checkpoint_path} was altered ({error!r}); restore it from a backup, or start a new run."
+            ) from error
 
     @property
     def _checkpoint_path(self) -> Path:
@@ -130,3 +128,22 @@ class RunFolder:
     def _object_path(self, name: str, restricted: bool) -> Path:
         folder = self.path / "objects"
         return (folder / "updates" if restricted else folder) / name
+
+
+def _checkpoint_of(record: dict[str, Any]) -> Checkpoint:
+    settled = record["settlement"]
+    return Checkpoint(
+        run_id=bytes.fromhex(record["run_id"]),
+        settled_rounds=record["settled_rounds"],
+        model=record["model"],
+        standing=Standing(**record["standing"]),
+        rows=record["rows"],
+        settlement=settled
+        and Settlement(
+            evidence_root=bytes.fromhex(settled["evidence_root"]),
+            reputation_root=bytes.fromhex(settled["reputation_root"]),
+            reward_root=bytes.fromhex(settled["reward_root"]),
+            next_model_hash=bytes.fromhex(settled["next_model_hash"]),
+            rewarded_wei=int(settled["rewarded_wei"]),
+        ),
+    )

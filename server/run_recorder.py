@@ -57,7 +57,7 @@ class RunRecorder:
             merkle_root([cohort_leaf(index, account) for index, account in enumerate(self.cohort)]),
         )
         if self._checkpoint.settlement is not None:
-            self._settle_checkpoint(self._checkpoint.settlement)
+            self._checkpoint.rows[-1]["gas"] = self._settle_checkpoint(self._checkpoint.settlement)
         self._write_report({}, verified=None)
 
     def open_round(self, task: RoundTask) -> None:
@@ -70,7 +70,7 @@ class RunRecorder:
         From here on the updates may be shown to others.
         """
         for update in updates.values():
-            self._folder.put_object(update.update_bytes, restricted=True)
+            self._folder.put_update(update.name, update.update_bytes)
         self._folder.put_salts(task.server_round, {account: update.salt.hex() for account, update in updates.items()})
         self._ledger.commit_updates(task.run_id, task.server_round, root)
         if self._checkpoint.rows:
@@ -151,7 +151,7 @@ class RunRecorder:
             raise CheckFailed(
                 f"The ledger does not show round {server_round}, which it has just settled; check the chain."
             )
-        save_rewards(self._federation.folder, record.sequence, self._checkpoint.standing.cumulative_wei)
+        save_rewards(self._federation.rewards_file, record.sequence, self._checkpoint.standing.cumulative_wei)
         return record.gas_used
 
     def _ledger_agrees(self) -> bool:

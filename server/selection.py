@@ -31,7 +31,7 @@ def draw_committees(
         seed: The committee seed, 32 bytes.
         accounts: Whose updates are in the round; also the evaluators.
         committee_size: The most peers per update; with few accounts, all the others.
-        shards: Digests of the probe shards, at least one a seat.
+        shards: Digests of the probe shards, at least one; where there are more seats than shards, they are used again.
 
     Returns:
         Assignments by ascending subject, then seat.
@@ -44,5 +44,5 @@ def draw_committees(
         place = circle.index(subject)
         for seat in range(seats):
             evaluator = circle[(place + 1 + seat) % len(circle)]
-            assignments.append(Assignment(subject, evaluator, drawn[seat]))
+            assignments.append(Assignment(subject, evaluator, drawn[seat % len(drawn)]))
     return assignments

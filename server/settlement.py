@@ -76,6 +76,14 @@ def settle(
         example_counts: Declared training examples; only `--aggregation fedavg` looks at them.
         before: The standing after the round before.
         settings: Consolidation, smoothing, aggregation and the pool.
+
+    Guarantees:
+        A higher score never lowers its subject's own reputation, weight or reward of this round, and never raises
+        another's reputation. Another's share can still rise: where the median rises, whoever is below it falls, and
+        all others share what it loses. (Over several rounds there is no such guarantee: a higher median widens the
+        scale, and later rounds are more lenient to those below theirs.)
+        The rewards' sum is at most the pool, and what nobody was paid is carried over.
+        The order of accounts and of scores changes nothing.
     """
     gamma_wad = int(Fraction(str(settings.smoothing)) * WAD)
     consolidate = _CONSOLIDATIONS[settings.consolidation]

@@ -209,7 +209,7 @@ class ReputationFedAvg(FedAvg):
     def _verified_updates(self, replies: Replies, task: RoundTask) -> TrainPhase:
         updates: dict[str, VerifiedUpdate] = {}
         nodes: dict[str, int] = {}
-        rejected = [(_node(node_id), reason) for node_id, reason in replies.failures.items()]
+        rejected = [(_node(node_id), reason) for node_id, reason in sorted(replies.failures.items())]
         for node_id, message in sorted(replies.contents.items()):
             sender = _node(node_id)
             try:
@@ -232,7 +232,7 @@ class ReputationFedAvg(FedAvg):
         self, replies: Replies, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
     ) -> tuple[dict[str, list[SignedScore]], list[tuple[str, str]]]:
         accounts = {node_id: account for account, node_id in phase.nodes.items()}
-        refused = [(accounts[node_id], f"no scores: {reason}") for node_id, reason in replies.failures.items()]
+        refused = [(accounts[node_id], f"no scores: {reason}") for node_id, reason in sorted(replies.failures.items())]
         commitments = {account: update.commitment for account, update in phase.updates.items()}
         tasks: dict[str, list[Assignment]] = {}
         for one in assignments:

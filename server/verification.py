@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.commitment import check_signature, commitment_message, commitment_of, node_binding_message, score_message
 from common.errors import Rejected
 from common.models.model import Arrays, Model
-from common.update import decode_update
+from common.update import decode_update, object_name
 from common.wire import RoundTask, SignedScore, TrainReply
 from server.selection import Assignment
 
@@ -15,10 +15,11 @@ MAX_UPDATE_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class VerifiedUpdate:
-    """An update whose bytes, signatures, shapes and bounds hold."""
+    """An update whose bytes, signatures, shapes and bounds hold; `name` is the sha256 of its bytes."""
 
     account: str
     update_bytes: bytes
+    name: str
     arrays: Arrays
     commitment: bytes
     commitment_signature: bytes
@@ -45,7 +46,8 @@ def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: 
     Raises:
         Rejected: the first rule that does not hold.
     """
-    expected = commitment_of(task.run_id, task.server_round, reply.account, reply.update_bytes, reply.salt)
+    name = object_name(reply.update_bytes)
+    expected = commitment_of(task.run_id, task.server_round, reply.account, name, reply.salt)
     if reply.commitment != expected:
         raise Rejected("the commitment is not that of the update, for this run and round")
     signed = commitment_message(task.domain, task.run_id, task.server_round, reply.commitment)
@@ -57,6 +59,7 @@ def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: 
     return VerifiedUpdate(
         reply.account,
         reply.update_bytes,
+        name,
         packed.arrays,
         reply.commitment,
         reply.commitment_signature,

@@ -1,0 +1,105 @@
+from collections.abc import Iterable
+
+import pytest
+from flwr.app import Error, Message, RecordDict
+
+from client.app import build_app
+from launch.in_process_grid import InProcessGrid
+from server import exchange as exchange_module
+from server.exchange import POLL_SECONDS, exchange
+
+
+class ScriptedGrid(InProcessGrid):
+    """Nodes answer at the look that `answers_at` says, never where it says nothing; node 9 cannot be reached at all."""
+
+    def __init__(self, answers_at: dict[int, int], errors: dict[int, str | None] | None = None) -> None:
+        super().__init__(build_app(), [], on_reply=lambda: None)
+        self._answers_at = answers_at
+        self._errors = errors or {}
+        self._sent: dict[str, Message] = {}
+        self.looks = 0
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        message_ids = []
+        for message in messages:
+            node_id = message.metadata.dst_node_id
+            message_ids.append("" if node_id == 9 else f"message-{node_id}")
+            message.metadata.__dict__["_message_id"] = message_ids[-1]
+            self._sent[message_ids[-1]] = message
+        return message_ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        self.looks += 1
+        replies = []
+        for message in [self._sent[message_id] for message_id in message_ids]:
+            node_id = message.metadata.dst_node_id
+            if self._answers_at.get(node_id) == self.looks:
+                error = self._errors.get(node_id, "")
+                content = RecordDict() if error == "" else Error(3, error)
+                replies.append(Message(content, reply_to=message))
+        return replies
+
+
+def send(grid: ScriptedGrid, *nodes: int, timeout: float = 5.0):
+    return exchange(grid, [Message(RecordDict(), dst_node_id=node, message_type="train") for node in nodes], timeout)
+
+
+class Clock:
+    """Time passes while somebody sleeps, and not otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(exchange_module, "time", clock)
+    return clock
+
+
+def test_replies_are_gathered_as_they_come() -> None:
+    grid = ScriptedGrid({2: 1, 3: 4, 4: 2})
+    replies = send(grid, 2, 3, 4)
+    assert set(replies.contents) == {2, 3, 4}
+    assert replies.failures == {}
+    assert grid.looks == 4
+    assert replies.seconds == pytest.approx(3 * POLL_SECONDS)
+
+
+def test_a_node_that_does_not_answer_is_left_out_when_time_is_up() -> None:
+    replies = send(ScriptedGrid({2: 1}), 2, 3, timeout=30.0)
+    assert set(replies.contents) == {2}
+    assert replies.failures == {3: "it did not answer within 30 s"}
+    assert 30 < replies.seconds < 30 + 2 * POLL_SECONDS
+
+
+def test_a_message_that_cannot_be_sent_is_a_failure_and_is_not_waited_for() -> None:
+    replies = send(ScriptedGrid({2: 1}), 2, 9)
+    assert replies.failures == {9: "the message could not be sent to it"}
+    assert set(replies.contents) == {2}
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Traceback\n  File x\nOSError: no space left\n", "its app failed: OSError: no space left"),
+        (None, "its app failed: no reason given"),
+        (" \n \n", "its app failed: no reason given"),
+        ("x" * 5000, "its app failed: " + "x" * 300),
+    ],
+)
+def test_an_error_is_recorded_by_its_last_line(reason: str | None, expected: str) -> None:
+    assert send(ScriptedGrid({2: 1}, {2: reason}), 2).failures == {2: expected}
+
+
+def test_nobody_asked_is_nobody_waited_for() -> None:
+    grid = ScriptedGrid({})
+    assert send(grid).contents == {}
+    assert grid.looks == 0
