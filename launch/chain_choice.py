@@ -45,10 +45,11 @@ def open_chain(choice: str, folder: Path) -> Iterator[ChainEndpoint]:
         WrongUse: the choice is none of these.
         EnvironmentFailure: the chain does not answer or does not start.
     """
-    kind, url = _resolve(choice, folder)
-    if kind == "external":
-        yield ChainEndpoint(kind, url, read_chain_id(url))
+    url = external_url(choice)
+    if url:
+        yield ChainEndpoint("external", url, read_chain_id(url))
         return
+    kind = _kind_to_start(choice, folder)
     with Supervisor() as supervisor:
         if kind == "anvil":
             program = anvil.find_anvil()
@@ -75,24 +76,34 @@ def fund_development_account(endpoint: ChainEndpoint, address: str, wei: int = D
     json_rpc.request(endpoint.url, "anvil_setBalance", address, hex(wei))
 
 
-def _resolve(choice: str, folder: Path) -> tuple[ChainKind, str]:
-    """Return the kind, and the URL of an external chain (else "")."""
-    if choice == "embedded":
-        return "embedded", ""
-    if choice == "anvil":
-        return "anvil", ""
+def external_url(choice: str) -> str:
+    """Return the URL of a chain that is not started here, "" for one that is.
+
+    Args:
+        choice: As for `open_chain`.
+
+    Raises:
+        WrongUse: the choice is none of these.
+    """
+    if choice in ("embedded", "anvil"):
+        return ""
     url = os.environ.get(URL_VARIABLE, "") if choice == "auto" else choice
-    if url:
-        if "://" not in url:
-            raise WrongUse(f"{url!r} is no chain; give auto, embedded, anvil or a URL like http://127.0.0.1:8545.")
-        return "external", url
-    return _kind_for(folder), ""
+    if url and "://" not in url:
+        raise WrongUse(f"{url!r} is no chain; give auto, embedded, anvil or a URL like http://127.0.0.1:8545.")
+    return url
 
 
-def _kind_for(folder: Path) -> ChainKind:
-    """Return the kind whose state the folder holds, else the best that can be started here."""
+def kept_chain(folder: Path) -> Literal["anvil", "embedded"] | None:
+    """Return the kind of chain whose state the folder holds, None where it holds none."""
     if (folder / embedded_chain.JOURNAL_FILE).exists():
         return "embedded"
-    if (folder / anvil.STATE_FILE).exists() or anvil.find_anvil() is not None:
+    return "anvil" if (folder / anvil.STATE_FILE).exists() else None
+
+
+def _kind_to_start(choice: str, folder: Path) -> ChainKind:
+    """Return the kind that was asked for; for "auto" the one that the folder holds, else the best there is."""
+    if choice == "embedded":
+        return "embedded"
+    if choice == "anvil":
         return "anvil"
-    return "embedded"
+    return kept_chain(folder) or ("anvil" if anvil.find_anvil() is not None else "embedded")

@@ -63,8 +63,10 @@ class LocalFederation:
             WrongUse: the app or a client's key is not usable, or a client folder is named twice.
         """
         with ExitStack() as resources:  # stops what runs if the start fails half way
+            resources.enter_context(self._nodes)
+            # The inner one stops first. A coordinator that outlived its nodes would take their end for bad clients, and
+            # settle a round without updates.
             resources.enter_context(self._superlink)
-            resources.enter_context(self._nodes)  # the inner one: nodes stop before the SuperLink
             self._start(resources)
             self._resources = resources.pop_all()
         return self

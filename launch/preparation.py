@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from client.store import CATALOGUE_FILE, DATA_FILE, PROBE_FILE
 from common.account import SigningAccount, development_account, random_account, save_account
+from common.atomic_file import write_atomically
 from common.config import Settings
 from common.data.catalogue import Catalogue
 from common.data.client_parts import cut_client_part
@@ -99,14 +100,14 @@ def write_client_folders(
 
     Each holds the client's account, its own users' data, and the public catalogue and probe pool.
     """
-    catalogue = Catalogue.of(data.dataset)
+    catalogue = Catalogue.of(data.dataset).canonical()
     width = max(2, len(str(len(accounts))))
     folders = []
     for number, (account, users) in enumerate(zip(accounts, data.parts, strict=True), start=1):
         client_dir = folder / f"client-{number:0{width}d}"
         client_dir.mkdir(parents=True, mode=0o700)
         cut_client_part(data.dataset, data.split, data.train, users).save(client_dir / DATA_FILE)
-        catalogue.save(client_dir / CATALOGUE_FILE)
+        write_atomically(client_dir / CATALOGUE_FILE, catalogue)
         save_probe_pool(client_dir / PROBE_FILE, data.probe)
         save_account(account, client_dir, development=development)
         folders.append(client_dir)

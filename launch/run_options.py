@@ -9,10 +9,12 @@ class RunOptions:
     """Options that do not change the result.
 
     Attributes:
-        out: The run folder; None makes a new one below `runs/` and points `runs/latest` to it.
+        out: The run folder; None makes a new one below `runs/`.
         chain: "auto", "anvil", "embedded", "memory" (simulation only) or a URL.
         account_dir: On a chain given by URL, the folder of the coordinator's funded account.
-        deployment: On a chain given by URL, the contracts to use; None deploys new ones.
+        deployment: On a chain given by URL, the file of the contracts to use; None deploys new ones. What their
+            ledger has paid so far is kept beside that file.
+        resume: The folder of an interrupted run to go on with; nothing else but the chain's URL is then looked at.
         data_root: Folder of the data sets that are not bundled (TFEDRS_DATA).
     """
 
@@ -21,3 +23,4 @@ class RunOptions:
     account_dir: Path | None
     deployment: Path | None
     data_root: Path | None
+    resume: Path | None = None

@@ -1,17 +1,16 @@
 """The same strategy and the same client app as in a real federation, in one process."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from flwr.serverapp.strategy import Result
-
 from client.app import build_app
-from client.scoring import apply_alone
+from client.scoring import PeerWork
 from client.store import ParticipantFolder
 from common.config import Settings
+from common.data.probe import ProbeShard
 from common.models import Arrays, Model
-from common.wire import PeerTask, Subject, TrainReply
+from common.probe_scoring import ShardMetrics
+from common.wire import PeerTask, RoundTask, Subject, TrainReply
 from launch.in_process_grid import InProcessGrid
 from server.coordinator import coordinate
 from server.federation import Federation, load_secrets
@@ -25,45 +24,65 @@ def simulate(
     ledger: Ledger,
     run_dir: Path,
     on_reply: Callable[[], None],
-) -> Result:
-    """Run a prepared federation to its end, node after node.
+) -> Mapping[str, float]:
+    """Run a prepared federation to its end, node after node; return the nodes' processor seconds by message type.
 
-    Peers share this process, so an update is applied once for its whole committee; the numbers are those of separate
+    Peers share this process, so what several of them need is computed once; the numbers are those of separate
     processes to the last bit, which a test compares.
     """
-    shared = _SharedProcess(settings.clients)
-    app = build_app(open_folder=shared.open_folder, apply=shared.apply)
+    app = build_app(open_folder=_SharedFolders().open, peer_work=_SharedPeerWork())
     _, committee_secret = load_secrets(federation.folder)
     grid = InProcessGrid(app, client_dirs, on_reply)
-    return coordinate(grid, settings, federation, committee_secret, ledger, run_dir)
+    coordinate(grid, settings, federation, committee_secret, ledger, run_dir)
+    return grid.cpu_seconds
 
 
 class _SimulatedFolder(ParticipantFolder):
     """A folder whose replies are not kept: a simulation that is interrupted starts again from its checkpoint."""
 
-    def saved_reply(self, run_id: bytes, server_round: int, model_name: str) -> TrainReply | None:
-        del run_id, server_round, model_name
+    def saved_reply(self, run_id: bytes, server_round: int, model_bytes: bytes) -> TrainReply | None:
+        del run_id, server_round, model_bytes
         return None
 
-    def save_reply(self, run_id: bytes, server_round: int, model_name: str, reply: TrainReply) -> None:
-        del run_id, server_round, model_name, reply
+    def save_reply(self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply) -> None:
+        del run_id, server_round, model_bytes, reply
 
 
-class _SharedProcess:
-    """What nodes in one process need not do twice: read their files, and apply one and the same update."""
+class _SharedFolders:
+    """Opens every folder once, however many messages its node gets."""
 
-    def __init__(self, updates_kept: int) -> None:
+    def __init__(self) -> None:
         self._folders: dict[Path, ParticipantFolder] = {}
-        self._applied: OrderedDict[bytes, Arrays] = OrderedDict()
-        self._updates_kept = updates_kept
 
-    def open_folder(self, path: Path) -> ParticipantFolder:
+    def open(self, path: Path) -> ParticipantFolder:
         return self._folders.setdefault(path, _SimulatedFolder(path))
 
-    def apply(self, task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
-        # the commitment stands for run, round and update, so it names the result
+
+class _SharedPeerWork(PeerWork):
+    """Remembers the work of one round: each base measured once, each update applied once for its whole committee."""
+
+    def __init__(self) -> None:
+        self._server_round = 0
+        self._bases: dict[bytes, ShardMetrics] = {}
+        self._applied: dict[bytes, Arrays] = {}
+
+    def base_metrics(
+        self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard
+    ) -> ShardMetrics:
+        self._forget_other_rounds(task)
+        if digest not in self._bases:
+            self._bases[digest] = super().base_metrics(task, model, state, digest, shard)
+        return self._bases[digest]
+
+    def apply_alone(self, task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
+        self._forget_other_rounds(task.round_task)
+        # the commitment stands for run, round, account and update, and every peer is asked to check the same bytes
         if subject.commitment not in self._applied:
-            self._applied[subject.commitment] = apply_alone(task, model, state, subject)
-            if len(self._applied) > self._updates_kept:
-                self._applied.popitem(last=False)
+            self._applied[subject.commitment] = super().apply_alone(task, model, state, subject)
         return self._applied[subject.commitment]
+
+    def _forget_other_rounds(self, task: RoundTask) -> None:
+        if task.server_round != self._server_round:
+            self._server_round = task.server_round
+            self._bases.clear()
+            self._applied.clear()

@@ -18,6 +18,9 @@ def start_superlink(supervisor: Supervisor, folder: Path, certificates: ServerCe
     database = folder / DATABASE_FILE
     for path in folder.glob(f"{DATABASE_FILE}*"):  # SQLite's journals lie beside it
         path.unlink()
+    # Every message with its update passes through it. SQLite takes an empty file, and its journals get the same mode.
+    folder.mkdir(parents=True, exist_ok=True)
+    database.touch(mode=0o600)
     command = [
         flower_program("flower-superlink"),
         *("--host", LOOPBACK, "--port", str(port)),

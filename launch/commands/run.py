@@ -2,14 +2,16 @@
 
 import json
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console
 
 from common.config import Settings
 from launch.local_federation import LocalFederation
-from launch.prepared_run import prepared_run
-from launch.progress import RunProgress, partition_table
+from launch.prepared_run import PreparedRun, prepared_run
+from launch.progress import RunProgress, say_what_starts
+from launch.resumed_run import resumed_run
 from launch.run_options import RunOptions
 from launch.workspace import PROJECT_ROOT
 from server.app import CHAIN_URL, COORDINATOR_DIR, RUN_DIR
@@ -18,7 +20,10 @@ _PHASES_A_ROUND = 2
 
 
 def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, Any]:
-    """Start a chain, a SuperLink and the SuperNodes, train, stop everything; return the report.
+    """Start a chain, a SuperLink and the SuperNodes, train, stop everything.
+
+    Returns:
+        The report, with the run folder, the clients' accounts and where the time went.
 
     Raises:
         WrongUse: before anything was started.
@@ -27,10 +32,8 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
     began = time.monotonic()
     with RunProgress(console, settings.rounds) as progress:
         progress.say("preparing data, chain and contracts")
-        with prepared_run(settings, options) as ready:
-            console.print(partition_table(ready.data.summary))
-            kind = ready.federation.chain_kind
-            console.print(f"Chain: {kind} at {ready.chain_url}, ledger {ready.ledger.verifying_contract}")
+        with _ready(settings, options) as ready:
+            say_what_starts(console, ready)
             progress.say(f"starting SuperLink and {settings.clients} SuperNodes")
             with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs) as federation:
                 start_seconds = time.monotonic() - began
@@ -47,4 +50,15 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
                 longest = settings.phase_timeout * (_PHASES_A_ROUND * settings.rounds + 2)
                 federation.wait(run_id, lambda: progress.look_at(report_path), longest)
     report: dict[str, Any] = json.loads(report_path.read_bytes())
-    return report | {"start_seconds": start_seconds, "total_seconds": time.monotonic() - began}
+    return report | {
+        "folder": str(ready.folder),
+        "accounts": list(ready.client_accounts),
+        "start_seconds": start_seconds,
+        "total_seconds": time.monotonic() - began,
+    }
+
+
+def _ready(settings: Settings, options: RunOptions) -> AbstractContextManager[PreparedRun]:
+    if options.resume is not None:
+        return resumed_run(options.resume, settings, options.chain)
+    return prepared_run(settings, options)

@@ -1,0 +1,125 @@
+"""The flags of the command line. Nothing heavy is imported, so that --help answers at once."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+from common.config import Settings, flag_of
+from common.errors import WrongUse
+
+_TRAINING_EXAMPLES = """\
+  # five clients, five rounds, the bundled MovieLens data
+  tfedrs {command}
+
+  tfedrs {command} --clients 10 --rounds 8 --partition taste
+  tfedrs {command} --dataset csv:ratings.csv \\
+      --csv-columns user=userId,item=movieId,timestamp=time
+  tfedrs {command} --chain embedded --json > report.json"""
+
+_RESUME_EXAMPLE = "\n  tfedrs run --resume runs/latest"
+
+_DEPLOY_EXAMPLES = """\
+  tfedrs account keys/operator
+  tfedrs deploy --chain http://127.0.0.1:8545 --account keys/operator \\
+      --out deployment.json"""
+
+_CLAIM_EXAMPLES = """\
+  tfedrs claim --run runs/latest \\
+      --account runs/latest/participants/client-01"""
+
+_METAVARS = {int: "N", float: "X", str: "TEXT"}
+
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a mistake costs one sentence instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(f"{message}; see `{self.prog} --help`.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; the result has `command`, `json` and the command's own values."""
+    top = _Parser(
+        prog="tfedrs",
+        description="A federated recommender with earned reputation and a public ledger.",
+        epilog="example:\n  tfedrs run\n\nEach command has its own --help with examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    _add_training(commands, "run", "a real local federation: chain, SuperLink, SuperNodes, rounds, report")
+    _add_training(commands, "simulate", "the same settings in one process")
+    _add_deploy(commands)
+    _add_claim(commands)
+    account = _add(commands, "account", "make an account: keystore and passphrase", "  tfedrs account keys/me")
+    account.add_argument("folder", type=Path, metavar="DIR", help="where to write account.json and account.pass")
+    return top
+
+
+def _add(commands: _Commands, name: str, help_text: str, examples: str) -> argparse.ArgumentParser:
+    added = commands.add_parser(
+        name,
+        help=help_text,
+        description=f"{help_text[:1].upper()}{help_text[1:]}.",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    added.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
+    return added
+
+
+def _add_training(commands: _Commands, name: str, help_text: str) -> None:
+    added = _add(
+        commands,
+        name,
+        help_text,
+        _TRAINING_EXAMPLES.format(command=name) + (_RESUME_EXAMPLE if name == "run" else ""),
+    )
+    where = added.add_argument_group("where")
+    chains = "auto, anvil, embedded" + (", memory" if name == "simulate" else "") + " or a URL (auto)"
+    where.add_argument("--chain", default="auto", metavar="CHAIN", help=chains)
+    where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (runs/<time>, and runs/latest)")
+    where.add_argument("--account", type=Path, metavar="DIR", help="with a chain by URL: the account that pays")
+    where.add_argument(
+        "--deployment",
+        type=Path,
+        metavar="FILE",
+        help="with a chain by URL: the contracts to use (new ones); what they paid is kept beside FILE",
+    )
+    if name == "run":
+        where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run, as it was set")
+    settings = added.add_argument_group("settings")
+    for entry in fields(Settings):
+        shown = f" ({entry.default})" if entry.default not in ("", False) else ""
+        text = f"{entry.metadata['description']}{shown}".replace("%", "%%")
+        flag = f"--{flag_of(entry.name)}"
+        if isinstance(entry.default, bool):
+            settings.add_argument(flag, action="store_true", help=text)
+        else:
+            kind = type(entry.default)
+            settings.add_argument(flag, type=kind, default=entry.default, metavar=_METAVARS[kind], help=text)
+
+
+def _add_deploy(commands: _Commands) -> None:
+    added = _add(commands, "deploy", "the contracts on a chain given by URL", _DEPLOY_EXAMPLES)
+    added.add_argument("--chain", required=True, metavar="URL", help="JSON-RPC address of the chain")
+    added.add_argument("--account", required=True, type=Path, metavar="DIR", help="account that pays and administers")
+    added.add_argument("--out", default=Path("deployment.json"), type=Path, metavar="FILE", help="(%(default)s)")
+    added.add_argument("--treasury", default=0, type=int, metavar="TOKENS", help="tokens for rewards (%(default)s)")
+    added.add_argument(
+        "--challenge-window", default=3600, type=int, metavar="SECONDS", help="from settlement to claim (%(default)s)"
+    )
+
+
+def _add_claim(commands: _Commands) -> None:
+    added = _add(commands, "claim", "a participant collects its reward", _CLAIM_EXAMPLES)
+    added.add_argument(
+        "--run", dest="run_dir", default=Path("runs/latest"), type=Path, metavar="DIR", help="(%(default)s)"
+    )
+    added.add_argument("--account", required=True, type=Path, metavar="DIR", help="the participant's folder")
+    added.add_argument("--chain", default="auto", metavar="URL", help="auto starts the run's own chain again")
+    added.add_argument("--payer", type=Path, metavar="DIR", help="another account that pays the gas")
