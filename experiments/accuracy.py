@@ -1,0 +1,113 @@
+"""How accurate the federation is, beside popularity, every client alone, and the same model trained centrally.
+
+    python -m experiments.accuracy --seeds 1 2 3
+    python -m experiments.accuracy --dataset ml-1m-ncf --clients 100 --rounds 8 --factors 128 --train-on-validation
+
+The federation is the whole of it: messages, signatures, peers' scores, reputation, ledger (in memory), by
+`tfedrs simulate`'s own code. Settings are chosen on validation (`experiments.federated_reference`); the test columns
+are printed for the chosen ones.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console
+
+from common.config import Settings, flag_of
+from common.models import model_of
+from common.seeding import generator
+from experiments.baselines.array_rounds import Measured
+from experiments.baselines.central import central
+from experiments.baselines.local_only import local_only
+from experiments.baselines.popularity import popularity
+from launch.commands.simulate import simulate
+from launch.preparation import prepare_data
+from launch.prepared_run import MEMORY
+from launch.run_options import RunOptions
+
+COLUMNS = ("hit_ratio_at_10", "ndcg_at_10", "full_hit_ratio_at_10", "full_ndcg_at_10")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one Markdown table: a row for each method, mean and standard deviation over the seeds."""
+    options = _parser().parse_args(arguments)
+    overrides = {entry.name: getattr(options, entry.name) for entry in fields(Settings) if entry.name != "seed"}
+    rows: dict[str, list[dict[str, float]]] = {}
+    for seed in options.seeds:
+        settings = Settings(seed=seed, **overrides)
+        for method, figures in methods(settings).items():
+            rows.setdefault(method, []).append(figures)
+    print(
+        f"{settings.dataset}, {settings.clients} clients, {settings.rounds} rounds, {settings.factors} factors, ",
+        end="",
+    )
+    print(f"seeds {' '.join(map(str, options.seeds))}, test items\n")
+    print("| method | HR@10 | NDCG@10 | full HR@10 | full NDCG@10 |\n|---|---|---|---|---|")
+    for method, measured in rows.items():
+        print(
+            f"| {method} | " + " | ".join(_cell([figures[column] for figures in measured]) for column in COLUMNS) + " |"
+        )
+
+
+def methods(settings: Settings) -> dict[str, dict[str, float]]:
+    """Return the test metrics of the federation and of its comparisons, for one seed."""
+    data_root = _data_root()
+    data = prepare_data(settings, data_root)
+    model = model_of(settings)
+
+    def rng() -> Any:
+        return generator(settings.seed, "initial-model")
+
+    return {
+        "popularity": _test(popularity(data.split)),
+        "local only": _test(local_only(model, data.split, data.parts, settings.rounds, rng())),
+        "**federated, by reputation**": federated(settings, data_root)["final"],
+        "central": _test(central(model, data.split, settings.rounds, rng())),
+    }
+
+
+def federated(settings: Settings, data_root: Path | None) -> dict[str, Any]:
+    """Run a simulation in a temporary folder and return its report."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(
+            out=Path(folder) / "run", chain=MEMORY, account_dir=None, deployment=None, data_root=data_root
+        )
+        return simulate(settings, options, Console(stderr=True, quiet=True))
+
+
+def _test(measured: Measured) -> dict[str, float]:
+    return measured.test.metrics
+
+
+def _cell(values: list[float]) -> str:
+    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{mean(values):.4f}{spread}"
+
+
+def _data_root() -> Path | None:
+    folder = os.environ.get("TFEDRS_DATA")
+    return Path(folder) if folder else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments.accuracy", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    for entry in fields(Settings):
+        if entry.name == "seed":
+            continue
+        flag = f"--{flag_of(entry.name)}"
+        if isinstance(entry.default, bool):
+            parser.add_argument(flag, action="store_true")
+        else:
+            parser.add_argument(flag, type=type(entry.default), default=entry.default)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
