@@ -88,7 +88,7 @@ def test_the_last_lines_say_where_time_record_and_report_are():
     time_line, ledger_line, report_line = outcome(report()).splitlines()[-3:]
     assert time_line == "Time    3600.0 s: start 10.0, train 120.0, score 120.0, settle 6.8, rest 3343.2"
     assert ledger_line == "Ledger  Anvil; chain id 31337; 2 rounds settled; evidence agrees"
-    assert report_line == "Report  /srv/federation/runs/20260101-120000/report.json"
+    assert report_line == "Report  /srv/federation/runs/20260101-120000/report.html"
 
 
 @pytest.mark.parametrize("kind", ["memory", "embedded", "anvil", "external"])
@@ -101,7 +101,7 @@ def test_every_kind_of_ledger_is_named_and_a_false_one_is_told(kind):
 def test_a_report_below_the_working_folder_is_shown_as_one_would_type_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = outcome(report() | {"folder": str(tmp_path / "runs" / "[bold]")}).splitlines()[-1]
-    assert shown == "Report  runs/[bold]/report.json"
+    assert shown == "Report  runs/[bold]/report.html"
 
 
 def summaries(count):
@@ -120,7 +120,7 @@ def test_many_clients_are_shown_in_part():
 
 def test_the_start_names_chain_and_contract_in_full():
     ready = SimpleNamespace(
-        data=SimpleNamespace(summary=summaries(2)),
+        summary=summaries(2),
         chain_url="http://127.0.0.1:52665",
         federation=SimpleNamespace(chain_kind="anvil"),
         ledger=SimpleNamespace(verifying_contract=ACCOUNTS[0]),
