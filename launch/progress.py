@@ -99,7 +99,7 @@ def say_what_came_out(console: Console, report: dict[str, Any]) -> None:
     console.print()
     console.print(timing_line(report), highlight=False)
     console.print(ledger_line(report), highlight=False)
-    path = Path(report["folder"]) / "report.json"
+    path = Path(report["folder"]) / "report.html"
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     console.print(f"Report  {shown}", highlight=False, markup=False, soft_wrap=True)
 

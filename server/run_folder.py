@@ -9,6 +9,7 @@ from common.atomic_file import write_atomically
 from common.errors import CheckFailed
 from common.update import object_name
 from server.ledger import Settlement
+from server.report_page import render_report
 from server.settlement import Standing
 
 
@@ -90,8 +91,9 @@ class RunFolder:
         write_atomically(path, json.dumps(salts, indent=2, sort_keys=True).encode(), private=True)
 
     def write_report(self, report: dict[str, Any]) -> None:
-        """Replace report.json."""
+        """Replace report.json, and report.html, which shows the same."""
         write_atomically(self.path / "report.json", json.dumps(report, indent=2).encode())
+        write_atomically(self.path / "report.html", render_report(report).encode())
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint; the round it names is settled from this moment on."""

@@ -77,7 +77,7 @@ def outcome(run: PlayedRun) -> dict[str, Any]:
         "evidence": [folder.get_evidence(server_round) for server_round in rounds],
         "treasury": (run.ledger.treasury_wei(), run.ledger.unclaimed_wei()),
         "files": {
-            str(path.relative_to(run.folder)): None if path.name in ("report.json", "state.json") else path.read_bytes()
+            str(path.relative_to(run.folder)): None if path.name in ("report.json", "report.html", "state.json") else path.read_bytes()
             for path in sorted(run.folder.rglob("*"))
             if path.is_file()
         },
