@@ -7,14 +7,23 @@ or too long becomes a `Rejected` with its reason.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from eth_utils.address import is_checksum_address
-from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import Rejected
+from common.record_fields import (
+    address_field,
+    address_list,
+    bytes_field,
+    bytes_list,
+    bytes_record,
+    config_record,
+    integer_field,
+    list_field,
+    record_bytes,
+)
 
 PEER_EVALUATION = "evaluate.peer"
 ROUND_RECORD, MODEL_RECORD = "round", "model"
@@ -25,14 +34,10 @@ _METRICS, _UPDATE, _SIGNED, _SUBJECTS, _SCORES = (
     "subjects",
     "scores",
 )
-_BYTES_KEY = "bytes"
-_STYPE = "tfedrs.bytes"
 _MAX_METRICS = 256
 _MAX_METRIC_NAME = 80
 _LARGEST_FIGURE = 1e9  # so that no sum over clients overflows
-_MAX_SUBJECTS = 64  # the most that --committee-size allows: everybody scores as many updates as a committee has seats
 _HASH_BYTES, _SIGNATURE_BYTES = 32, 65
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,14 @@ def read_round_task(content: RecordDict) -> RoundTask:
         Rejected: something is missing or malformed.
         WrongUse: a setting is outside its limits.
     """
-    record = _config(content, ROUND_RECORD)
+    record = config_record(content, ROUND_RECORD)
     if missing := sorted(set(Settings().to_run_config()) - set(record)):
         raise Rejected(f"the message lacks the setting '{missing[0]}'")
     settings = Settings.from_run_config(record)
     return RoundTask(
-        run_id=_bytes(record, "run-id", _HASH_BYTES),
-        server_round=_integer(record, "server-round"),
-        domain=SigningDomain(_integer(record, "chain-id"), _address(record, "ledger")),
+        run_id=bytes_field(record, "run-id", _HASH_BYTES),
+        server_round=integer_field(record, "server-round"),
+        domain=SigningDomain(integer_field(record, "chain-id"), address_field(record, "ledger")),
         settings=settings,
         model_bytes=record_bytes(content, MODEL_RECORD),
     )
@@ -140,14 +145,14 @@ def train_reply_content(reply: TrainReply) -> RecordDict:
 
 def read_train_reply(content: RecordDict) -> TrainReply:
     """Read a client's reply to ``train``; lengths and types are checked here, meaning in `server/verification.py`."""
-    signed = _config(content, _SIGNED)
+    signed = config_record(content, _SIGNED)
     return TrainReply(
-        account=_address(signed, "account"),
+        account=address_field(signed, "account"),
         update_bytes=record_bytes(content, _UPDATE),
-        commitment=_bytes(signed, "commitment", _HASH_BYTES),
-        salt=_bytes(signed, "salt", _HASH_BYTES),
-        commitment_signature=_bytes(signed, "commitment-signature", _SIGNATURE_BYTES),
-        node_binding_signature=_bytes(signed, "node-binding-signature", _SIGNATURE_BYTES),
+        commitment=bytes_field(signed, "commitment", _HASH_BYTES),
+        salt=bytes_field(signed, "salt", _HASH_BYTES),
+        commitment_signature=bytes_field(signed, "commitment-signature", _SIGNATURE_BYTES),
+        node_binding_signature=bytes_field(signed, "node-binding-signature", _SIGNATURE_BYTES),
         metrics=read_metrics(content),
     )
 
@@ -171,14 +176,14 @@ def peer_content(task: PeerTask) -> RecordDict:
 
 def read_peer_task(content: RecordDict) -> PeerTask:
     """Read what `peer_content` wrote."""
-    record = _config(content, _SUBJECTS)
-    accounts = _addresses(record, "accounts")
-    columns = [_bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "salts", "shards")]
+    record = config_record(content, _SUBJECTS)
+    accounts = address_list(record, "accounts")
+    columns = [bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "salts", "shards")]
     if any(len(column) != len(accounts) for column in columns):
         raise Rejected("the lists of subjects have different lengths")
     return PeerTask(
         round_task=read_round_task(content),
-        cohort_size=_integer(record, "cohort-size"),
+        cohort_size=integer_field(record, "cohort-size"),
         subjects=tuple(
             Subject(account, record_bytes(content, f"{_UPDATE}.{account}"), commitment, salt, shard)
             for account, commitment, salt, shard in zip(accounts, *columns, strict=True)
@@ -202,11 +207,11 @@ def peer_reply_content(account: str, scores: Sequence[SignedScore]) -> RecordDic
 
 def read_peer_reply(content: RecordDict) -> tuple[str, tuple[SignedScore, ...]]:
     """Read a peer's account and its scores."""
-    record = _config(content, _SCORES)
-    subjects = _addresses(record, "subjects")
-    commitments, shards = (_bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "shards"))
-    signatures = _bytes_list(record, "signatures", _SIGNATURE_BYTES)
-    ndcg_gains, hit_gains = (_list(record, key, int) for key in ("ndcg-gains-wad", "hit-gains-wad"))
+    record = config_record(content, _SCORES)
+    subjects = address_list(record, "subjects")
+    commitments, shards = (bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "shards"))
+    signatures = bytes_list(record, "signatures", _SIGNATURE_BYTES)
+    ndcg_gains, hit_gains = (list_field(record, key, int) for key in ("ndcg-gains-wad", "hit-gains-wad"))
     if len({len(c) for c in (subjects, commitments, shards, signatures, ndcg_gains, hit_gains)}) != 1:
         raise Rejected("the lists of scores have different lengths")
     scores = tuple(
@@ -215,7 +220,7 @@ def read_peer_reply(content: RecordDict) -> tuple[str, tuple[SignedScore, ...]]:
             subjects, commitments, shards, ndcg_gains, hit_gains, signatures, strict=True
         )
     )
-    return _address(record, "account"), scores
+    return address_field(record, "account"), scores
 
 
 def metrics_content(metrics: Mapping[str, float]) -> RecordDict:
@@ -257,65 +262,3 @@ def round_config(task: RoundTask) -> ConfigRecord:
 
 def _metric_record(metrics: Mapping[str, float]) -> MetricRecord:
     return MetricRecord({name.replace("_", "-"): value for name, value in metrics.items()})
-
-
-def bytes_record(data: bytes) -> ArrayRecord:
-    """Bytes as a Flower record of one array; Flower stores equal records once, however many messages hold them."""
-    return ArrayRecord({_BYTES_KEY: Array(dtype="uint8", shape=(len(data),), stype=_STYPE, data=data)})
-
-
-def record_bytes(content: RecordDict, name: str) -> bytes:
-    """Return what `bytes_record` holds under `name`."""
-    record = content.array_records.get(name)
-    if record is None or list(record) != [_BYTES_KEY]:
-        raise Rejected(f"the message has no '{name}'")
-    return record[_BYTES_KEY].data
-
-
-def _config(content: RecordDict, name: str) -> ConfigRecord:
-    record = content.config_records.get(name)
-    if record is None:
-        raise Rejected(f"the message has no record '{name}'")
-    return record
-
-
-def _address(record: ConfigRecord, key: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not is_checksum_address(value):
-        raise Rejected(f"'{key}' is not an address with its checksum")
-    return value
-
-
-def _bytes(record: ConfigRecord, key: str, length: int) -> bytes:
-    value = record.get(key)
-    if not isinstance(value, bytes) or len(value) != length:
-        raise Rejected(f"'{key}' is not {length} bytes")
-    return value
-
-
-def _integer(record: ConfigRecord, key: str) -> int:
-    value = record.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
-        raise Rejected(f"'{key}' is not a whole number in [0, 2^64)")
-    return value
-
-
-def _addresses(record: ConfigRecord, key: str) -> list[str]:
-    values = _list(record, key, str)
-    if not all(is_checksum_address(value) for value in values):
-        raise Rejected(f"'{key}' has an entry that is not an address with its checksum")
-    return values
-
-
-def _bytes_list(record: ConfigRecord, key: str, length: int) -> list[bytes]:
-    values = _list(record, key, bytes)
-    if not all(len(value) == length for value in values):
-        raise Rejected(f"'{key}' has an entry that is not {length} bytes")
-    return values
-
-
-def _list(record: ConfigRecord, key: str, kind: type[_T]) -> list[_T]:
-    value = record.get(key)
-    if not isinstance(value, list) or len(value) > _MAX_SUBJECTS or not all(type(entry) is kind for entry in value):
-        raise Rejected(f"'{key}' is not a list of at most {_MAX_SUBJECTS} entries, each {kind.__name__}")
-    return [entry for entry in value if isinstance(entry, kind)]

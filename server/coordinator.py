@@ -9,9 +9,10 @@ from common.commitment import SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
 from common.models import model_of
+from common.record_fields import bytes_record
 from common.seeding import generator
 from common.update import Packed, encode_model
-from common.wire import RoundTask, bytes_record, round_config
+from common.wire import RoundTask, round_config
 from server.federation import Federation, earned_before
 from server.ledger import Ledger
 from server.run_folder import Checkpoint, RunFolder

@@ -13,6 +13,7 @@ from flwr.serverapp.strategy import FedAvg, Result
 
 from common.errors import Rejected
 from common.models import Model
+from common.record_fields import bytes_record
 from common.update import Packed, decode_model, encode_model
 from common.wire import (
     MODEL_RECORD,
@@ -22,7 +23,6 @@ from common.wire import (
     RoundTask,
     SignedScore,
     Subject,
-    bytes_record,
     content_size,
     peer_content,
     read_metrics,

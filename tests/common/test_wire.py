@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import Rejected, WrongUse
+from common.record_fields import bytes_record, record_bytes
 from common.wire import (
     PeerTask,
     RoundTask,
     SignedScore,
     Subject,
     TrainReply,
-    bytes_record,
     content_size,
     metrics_content,
     peer_content,
@@ -27,7 +27,6 @@ from common.wire import (
     read_peer_task,
     read_round_task,
     read_train_reply,
-    record_bytes,
     train_content,
     train_reply_content,
 )

@@ -16,6 +16,7 @@ from tests.small_federation import PlayedRun, SmallFederation, prepare, with_set
 
 WRITES = ("open_run", "open_round", "commit_updates", "settle_round")
 TIMES = ("seconds", "train_seconds", "score_seconds", "settle_seconds")
+NOT_COMPARED = ("report.json", "report.html", "state.json")  # they hold times, and are compared by content above
 FAILING = (1, 4)  # two clients that always fail, so that the order in which failures come in matters
 
 
@@ -77,7 +78,9 @@ def outcome(run: PlayedRun) -> dict[str, Any]:
         "evidence": [folder.get_evidence(server_round) for server_round in rounds],
         "treasury": (run.ledger.treasury_wei(), run.ledger.unclaimed_wei()),
         "files": {
-            str(path.relative_to(run.folder)): None if path.name in ("report.json", "report.html", "state.json") else path.read_bytes()
+            str(path.relative_to(run.folder)): None
+            if path.name in ("report.json", "report.html", "state.json")
+            else path.read_bytes()
             for path in sorted(run.folder.rglob("*"))
             if path.is_file()
         },
