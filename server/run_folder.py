@@ -60,14 +60,11 @@ class RunFolder:
         Raises:
             CheckFailed: it is missing, or is not what its name says.
         """
-        path = self._object_path(name, False)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise CheckFailed(f"{path} is missing, so the run cannot go on; restore it from a backup.") from error
-        if object_name(data) != name:
-            raise CheckFailed(f"{path} was altered: its sha256 is {object_name(data)}; restore it from a backup.")
-        return data
+        return _read_object(self._object_path(name, False), name)
+
+    def get_update(self, name: str) -> bytes:
+        """Read an update; the same rules as for a public object."""
+        return _read_object(self._object_path(name, True), name)
 
     def put_evidence(self, server_round: int, data: bytes) -> None:
         """Store a round's public evidence."""
@@ -85,10 +82,16 @@ class RunFolder:
         except OSError as error:
             raise CheckFailed(f"{path} is missing; restore it from a backup.") from error
 
-    def put_salts(self, server_round: int, salts: dict[str, str]) -> None:
-        """Store the salts of a round's commitments beside the restricted updates."""
-        path = self.path / "objects" / "updates" / f"salts-{server_round:04d}.json"
-        write_atomically(path, json.dumps(salts, indent=2, sort_keys=True).encode(), private=True)
+    def put_received(self, server_round: int, data: bytes) -> None:
+        """Store what `server/received_updates.py` says of a round, beside the restricted updates."""
+        write_atomically(self._received_path(server_round), data, private=True)
+
+    def get_received(self, server_round: int) -> bytes | None:
+        """Read it back, None where it is not there yet."""
+        try:
+            return self._received_path(server_round).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace report.json, and report.html, which shows the same."""
@@ -124,6 +127,9 @@ class RunFolder:
     def _checkpoint_path(self) -> Path:
         return self.path / "checkpoint" / "state.json"
 
+    def _received_path(self, server_round: int) -> Path:
+        return self.path / "objects" / "updates" / f"received-{server_round:04d}.json"
+
     def _evidence_path(self, server_round: int) -> Path:
         return self.path / "evidence" / f"round-{server_round:04d}.json"
 
@@ -149,3 +155,13 @@ def _checkpoint_of(record: dict[str, Any]) -> Checkpoint:
             rewarded_wei=int(settled["rewarded_wei"]),
         ),
     )
+
+
+def _read_object(path: Path, name: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckFailed(f"{path} is missing, so the run cannot go on; restore it from a backup.") from error
+    if object_name(data) != name:
+        raise CheckFailed(f"{path} was altered: its sha256 is {object_name(data)}; restore it from a backup.")
+    return data

@@ -12,6 +12,7 @@ from common.wire import RoundTask, SignedScore
 from server.evidence import RoundEvidence, evidence_root
 from server.federation import Federation, save_rewards
 from server.ledger import Ledger, Settlement
+from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
 from server.report import RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
 from server.selection import Assignment
@@ -64,14 +65,22 @@ class RunRecorder:
         """Open a round with the model that it starts from."""
         self._ledger.open_round(task.run_id, task.server_round, bytes.fromhex(object_name(task.model_bytes)))
 
-    def commit_updates(self, task: RoundTask, root: bytes, updates: Mapping[str, VerifiedUpdate]) -> None:
+    def kept_updates(self, server_round: int) -> ReceivedUpdates | None:
+        """Return the updates that an interrupted round had already received."""
+        return kept_updates(self._folder, server_round)
+
+    def commit_updates(
+        self,
+        task: RoundTask,
+        root: bytes,
+        updates: Mapping[str, VerifiedUpdate],
+        rejected: Sequence[tuple[str, str]],
+    ) -> None:
         """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
 
         From here on the updates may be shown to others.
         """
-        for update in updates.values():
-            self._folder.put_update(update.name, update.update_bytes)
-        self._folder.put_salts(task.server_round, {account: update.salt.hex() for account, update in updates.items()})
+        keep_updates(self._folder, task.server_round, updates, rejected)
         self._ledger.commit_updates(task.run_id, task.server_round, root)
         if self._checkpoint.rows:
             add_metrics(self._checkpoint.rows[-1], mean_metrics(update.metrics for update in updates.values()))

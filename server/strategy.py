@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import INFO
 from math import ceil
 
@@ -126,7 +126,10 @@ class ReputationFedAvg(FedAvg):
     def configure_peer_evaluation(
         self, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
     ) -> list[Message]:
-        """Make one message for each peer, with all the updates that it is to score."""
+        """Make one message for each peer, with all the updates that it is to score.
+
+        In a round that is taken up again a peer may have gone since; it gets none.
+        """
         tasks: dict[str, list[Subject]] = {}
         for one in assignments:
             update = phase.updates[one.subject]
@@ -139,6 +142,7 @@ class ReputationFedAvg(FedAvg):
                 message_type=PEER_EVALUATION,
             )
             for evaluator, subjects in sorted(tasks.items())
+            if evaluator in phase.nodes
         ]
 
     def _play_round(
@@ -150,9 +154,11 @@ class ReputationFedAvg(FedAvg):
         train_replies = exchange(grid, messages, timeout)
         began = time.monotonic()
         phase = self._verified_updates(train_replies, task)
+        if (kept := self._recorder.kept_updates(server_round)) is not None:
+            phase = replace(phase, updates=kept.updates, rejected=kept.rejected)
         commitments = {account: update.commitment for account, update in phase.updates.items()}
         root = commitment_root(self._recorder.cohort, commitments)
-        self._recorder.commit_updates(task, root, phase.updates)
+        self._recorder.commit_updates(task, root, phase.updates, phase.rejected)
         link = self._seed_chain.link(server_round)
         assignments = draw_committees(
             committee_seed(link, root), list(phase.updates), self._settings.committee_size, self._probe_shards
@@ -232,7 +238,9 @@ class ReputationFedAvg(FedAvg):
         self, replies: Replies, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
     ) -> tuple[dict[str, list[SignedScore]], list[tuple[str, str]]]:
         accounts = {node_id: account for account, node_id in phase.nodes.items()}
-        refused = [(accounts[node_id], f"no scores: {reason}") for node_id, reason in sorted(replies.failures.items())]
+        away = {one.evaluator for one in assignments} - set(phase.nodes)
+        refused = [(account, "no scores: it has gone since the round began") for account in sorted(away)]
+        refused += [(accounts[node_id], f"no scores: {reason}") for node_id, reason in sorted(replies.failures.items())]
         commitments = {account: update.commitment for account, update in phase.updates.items()}
         tasks: dict[str, list[Assignment]] = {}
         for one in assignments:

@@ -101,14 +101,14 @@ def test_a_run_interrupted_after_any_step_ends_as_if_undisturbed(
     fuse, undisturbed = play("undisturbed", small.ledger())
     assert undisturbed is not None
     expected = outcome(undisturbed)
-    counts = {step: fuse.steps.count(step) for step in (*WRITES, "round-0001.json", "salts-0002.json", "state.json")}
+    counts = {step: fuse.steps.count(step) for step in (*WRITES, "round-0001.json", "received-0002.json", "state.json")}
     assert counts == {
         "open_run": 1,
         "open_round": 2,
         "commit_updates": 2,
         "settle_round": 2,
         "round-0001.json": 1,
-        "salts-0002.json": 1,
+        "received-0002.json": 1,
         "state.json": 6,
     }
     for after in range(1, len(fuse.steps) + 1):
@@ -147,15 +147,29 @@ def test_clients_that_keep_their_replies_answer_a_resumed_round_from_other_nodes
     assert outcome(resumed) == expected
 
 
-def test_commitments_on_the_ledger_are_not_replaced_by_those_of_other_clients(
+def test_a_resumed_round_keeps_the_updates_of_a_client_that_has_gone(
     small: SmallFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = small.ledger()
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         small.play(tmp_path, Fuse(patched, "commit_updates").wrap(ledger))
-    with pytest.raises(LedgerConflict, match="another commitment root for round 1"):
-        small.play(tmp_path, ledger, acts={1: failing})
-    assert outcome(small.play(tmp_path, ledger)) == outcome(small.play(tmp_path.with_name("undisturbed")))
+    resumed = small.play(tmp_path, ledger, acts={1: failing}).evidence(1)
+    undisturbed = small.play(tmp_path.with_name("undisturbed")).evidence(1)
+    assert resumed["commitments"] == undisturbed["commitments"]
+    assert all(int(one["weight_wad"]) > 0 for one in resumed["judgements"])
+    assert [one["reason"] for one in resumed["rejected"]] == ["no scores: it has gone since the round began"]
+
+
+def test_altered_updates_of_an_interrupted_round_are_one_sentence(
+    small: SmallFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = small.ledger()
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        small.play(tmp_path, Fuse(patched, "commit_updates").wrap(ledger))
+    path = tmp_path / "objects" / "updates" / "received-0001.json"
+    path.write_bytes(path.read_bytes().replace(b'"salt"', b'"sald"', 1))
+    with pytest.raises(CheckFailed, match=r"The updates of round 1 in .* were altered .*; restore them from a backup"):
+        small.play(tmp_path, ledger)
 
 
 def test_a_finished_run_started_again_plays_nothing_and_reports_the_same(

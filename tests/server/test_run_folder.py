@@ -73,8 +73,9 @@ def test_evidence_comes_back_or_is_missed(folder: RunFolder) -> None:
         folder.get_evidence(8)
 
 
-def test_salts_are_for_the_owner_alone(folder: RunFolder) -> None:
-    folder.put_salts(1, {ALICE: "00"})
-    path = folder.path / "objects" / "updates" / "salts-0001.json"
-    assert json.loads(path.read_text()) == {ALICE: "00"}
+def test_received_updates_are_for_the_owner_alone(folder: RunFolder) -> None:
+    assert folder.get_received(1) is None
+    folder.put_received(1, b"{}")
+    path = folder.path / "objects" / "updates" / "received-0001.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert folder.get_received(1) == b"{}"
