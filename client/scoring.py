@@ -37,9 +37,10 @@ class PeerWork:
             raise Rejected("the update is not the one committed to")
         packed = decode_update(subject.update_bytes)
         item_count = decode_model(task.round_task.model_bytes).rows
-        if packed.model != model.name or packed.rows != item_count:
+        expected_model = model.at(state)
+        if packed.model != expected_model.name or packed.rows != item_count:
             raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
-        model.check_update(packed.arrays, item_count)
+        expected_model.check_update(packed.arrays, item_count)
         return state_with_update_alone(model, state, packed.arrays, task.cohort_size)
 
 

@@ -29,7 +29,7 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainRepl
     model = model_of(task.settings)
     state = received_state(task, model, folder)
     update, user_vectors = model.local_step(state, folder.part.train)
-    update_bytes = encode_update(Packed(model.name, folder.part.train.item_count, update))
+    update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, update))
     salt = commitment_salt(account.key, task.run_id, task.server_round)
     commitment = commitment_of(task.run_id, task.server_round, account.address, object_name(update_bytes), salt)
     signed = commitment_message(task.domain, task.run_id, task.server_round, commitment)

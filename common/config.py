@@ -7,13 +7,14 @@ canonical settings whose hash opens the run on chain.
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import rfc8785
 
 from common.errors import WrongUse
 
-MODELS = ("ials",)
+MODELS = ("ials", "ncf")
+VARIANTS = ("neumf", "gmf", "mlp")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 AGGREGATIONS = ("reputation", "fedavg")
 CONSOLIDATIONS = ("median", "trimmed-mean")
@@ -53,6 +54,12 @@ class Settings:
     regularisation: float = _setting(0.006, "ials: lambda", above=0.0, most=1e3)
     kappa: float = _setting(2.0, "ials: damping of the server step", above=0.0, most=1e3)
     momentum: float = _setting(0.3, "ials: momentum of the server step", least=0.0, most=0.99)
+    variant: Literal["neumf", "gmf", "mlp"] = _setting(
+        "neumf", "ncf: both branches of NeuMF, or one of them", choices=VARIANTS
+    )
+    warm_start_rounds: int = _setting(
+        2, "ncf: rounds of federated iALS that its item factors start from (not for mlp)", least=0, most=100_000
+    )
     aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
     consolidation: str = _setting(
         "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS

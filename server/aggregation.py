@@ -6,18 +6,18 @@ from common.models import Arrays, Model
 from server.reputation import WAD
 
 
-def fusion_shares(weights_wad: Mapping[str, int], aggregation: str) -> dict[str, float]:
-    """Return rho_k, by which the sums that client k sent are multiplied.
+def fusion_shares(weights_wad: Mapping[str, int], aggregation: str, *, sends_sums: bool) -> dict[str, float]:
+    """Return rho_k = K w_k / sum w, by which what client k sent is multiplied; K is the number of clients.
 
-    reputation: rho_k = K w_k / sum w, K clients [protocol, "Scores, reputation, weights"].
-    fedavg: McMahan et al. (2017) weigh a client's *mean* by n_k / n. What an iALS client sends is a sum over its n_k
-    interactions, n_k times its mean; n_k / n of the mean is 1 / n of the sum, so all shares are equal.
+    fedavg: McMahan et al. (2017) weigh a client's *mean* by n_k / n, which is w_k then. A sum over n_k interactions, as
+    iALS sends, is n_k times the mean; n_k / n of the mean is 1 / n of the sum, so all shares of sums are equal.
 
     Args:
         weights_wad: Normalised weight of each client that has one above zero.
         aggregation: "reputation" or "fedavg".
+        sends_sums: Whether the model's updates are sums over interactions, and not means.
     """
-    if aggregation == "fedavg":
+    if aggregation == "fedavg" and sends_sums:
         return dict.fromkeys(weights_wad, 1.0)
     total = sum(weights_wad.values())
     return {account: len(weights_wad) * weight / total for account, weight in weights_wad.items()}
@@ -32,5 +32,5 @@ def next_state(
     }
     if not weighted:
         return state
-    shares = fusion_shares(weighted, aggregation)
+    shares = fusion_shares(weighted, aggregation, sends_sums=model.at(state).sends_sums)
     return model.apply(state, model.fuse([updates[account] for account in weighted], list(shares.values())))

@@ -153,7 +153,8 @@ class ReputationFedAvg(FedAvg):
         self._recorder.open_round(task)
         train_replies = exchange(grid, messages, timeout)
         began = time.monotonic()
-        phase = self._verified_updates(train_replies, task)
+        state_before = decode_model(task.model_bytes).arrays
+        phase = self._verified_updates(train_replies, task, self._model.at(state_before))
         if (kept := self._recorder.kept_updates(server_round)) is not None:
             phase = replace(phase, updates=kept.updates, rejected=kept.rejected)
         commitments = {account: update.commitment for account, update in phase.updates.items()}
@@ -184,7 +185,7 @@ class ReputationFedAvg(FedAvg):
         )
         state = next_state(
             self._model,
-            decode_model(task.model_bytes).arrays,
+            state_before,
             {account: update.arrays for account, update in phase.updates.items()},
             {account: judged.weight_wad for account, judged in result.judgements.items()},
             self._settings.aggregation,
@@ -212,7 +213,7 @@ class ReputationFedAvg(FedAvg):
         )
         return bytes_record(model_bytes)
 
-    def _verified_updates(self, replies: Replies, task: RoundTask) -> TrainPhase:
+    def _verified_updates(self, replies: Replies, task: RoundTask, model: Model) -> TrainPhase:
         updates: dict[str, VerifiedUpdate] = {}
         nodes: dict[str, int] = {}
         rejected = [(_node(node_id), reason) for node_id, reason in sorted(replies.failures.items())]
@@ -224,7 +225,7 @@ class ReputationFedAvg(FedAvg):
                 sender = reply.account  # only now: nobody can have a rejection recorded under another's account
                 if sender in updates:
                     raise Rejected("a second update from the same account")
-                updates[sender] = verify_update(reply, task, self._model, self._item_count)
+                updates[sender] = verify_update(reply, task, model, self._item_count)
                 nodes[sender] = node_id
             except Rejected as reason:
                 rejected.append((sender, str(reason)))

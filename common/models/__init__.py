@@ -4,6 +4,8 @@ from common.config import Settings
 from common.errors import WrongUse
 from common.models.ials import Ials
 from common.models.model import Arrays, FloatArray, Model
+from common.models.ncf import Ncf
+from common.models.warm_start import GENTLE_DECAY, GENTLE_LEARNING_RATE, WarmStart
 
 __all__ = ["Arrays", "FloatArray", "Ials", "Model", "build_model", "model_of"]
 
@@ -28,11 +30,18 @@ def build_model(name: str, **hyperparameters: float) -> Model:
 
 def model_of(settings: Settings) -> Model:
     """Return the model that a run's settings ask for."""
-    return build_model(
-        settings.model,
+    ials = Ials(
         factors=settings.factors,
         alpha0=settings.alpha0,
         regularisation=settings.regularisation,
         kappa=settings.kappa,
         momentum=settings.momentum,
     )
+    if settings.model == "ials":
+        return ials
+    if settings.variant == "mlp" or settings.warm_start_rounds == 0:
+        return Ncf(variant=settings.variant, factors=settings.factors)
+    gentle = Ncf(
+        variant=settings.variant, factors=settings.factors, learning_rate=GENTLE_LEARNING_RATE, decay=GENTLE_DECAY
+    )
+    return WarmStart(ials, gentle, settings.warm_start_rounds)

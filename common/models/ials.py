@@ -49,6 +49,7 @@ class Ials:
     """
 
     name: ClassVar[str] = "ials"
+    sends_sums: ClassVar[bool] = True
 
     factors: int = 64
     """Length d of a vector."""
@@ -71,6 +72,11 @@ class Ials:
             raise WrongUse(f"kappa must be at least 0 and finite, not {self.kappa}")
         if not 0 <= self.momentum < 1:
             raise WrongUse(f"momentum must lie in [0, 1), not {self.momentum}")
+
+    def at(self, state: Arrays) -> "Ials":
+        """Return itself: every state is one of this model."""
+        del state
+        return self
 
     def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
         """Draw item factors from N(0, 0.01 / d), so that a score starts near 0; the momentum is zero."""

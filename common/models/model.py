@@ -30,6 +30,13 @@ class Model(Protocol):
     def name(self) -> str:
         """The name that `build_model` knows it by, and that the header of an update carries."""
 
+    @property
+    def sends_sums(self) -> bool:
+        """Whether updates are sums over a client's interactions; otherwise they are means."""
+
+    def at(self, state: Arrays) -> "Model":
+        """Return the model that this state is one of: itself, unless a run changes its model on the way."""
+
     def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
         """Draw W_0 for a catalogue of `item_count` items."""
 

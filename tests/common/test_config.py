@@ -17,6 +17,9 @@ ONE_SENTENCE = re.compile(r"^[^\n]+[^.\n]\.$")
 
 OUT_OF_LIMITS = [
     ("model", "svd"),
+    ("variant", "svd++"),
+    ("warm_start_rounds", -1),
+    ("warm_start_rounds", 100_001),
     ("clients", 1),
     ("clients", 100_001),
     ("rounds", 0),

@@ -32,7 +32,7 @@ def updates(state: Arrays) -> dict[str, Arrays]:
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=9))
 def test_shares_are_proportional_to_weights_and_have_mean_one(weights: list[int]) -> None:
     weights_wad = {client: weight for client, weight in normalise(dict(enumerate(weights))).items() if weight}
-    shares = fusion_shares(weights_wad, "reputation")  # type: ignore[arg-type]
+    shares = fusion_shares(weights_wad, "reputation", sends_sums=True)  # type: ignore[arg-type]
     assert np.mean(list(shares.values())) == pytest.approx(1.0)
     total = sum(weights_wad.values())
     for client, share in shares.items():
@@ -68,6 +68,11 @@ def test_without_any_weight_the_model_stays(state: Arrays, updates: dict[str, Ar
 
 class RecordingModel:
     """Remembers what it was asked to fuse; sums of so few updates are often equal in either order."""
+
+    sends_sums = True
+
+    def at(self, state: Arrays) -> "RecordingModel":
+        return self
 
     def fuse(self, updates: list[Arrays], shares: list[float]) -> Arrays:
         self.fused = [(int(update["number"]), share) for update, share in zip(updates, shares, strict=True)]
@@ -113,3 +118,9 @@ def test_zeros_and_copies_are_closed_with_a_reason_and_the_others_are_open(updat
 
 def test_no_updates_need_no_gates() -> None:
     assert gate_updates({}, {}) == ({}, {})
+
+
+def test_fedavg_weighs_means_by_examples_and_sums_equally() -> None:
+    weights_wad = {"0xA": WAD // 4, "0xB": 3 * WAD // 4}
+    assert fusion_shares(weights_wad, "fedavg", sends_sums=True) == {"0xA": 1.0, "0xB": 1.0}
+    assert fusion_shares(weights_wad, "fedavg", sends_sums=False) == {"0xA": 0.5, "0xB": 1.5}

@@ -1,0 +1,264 @@
+"""Neural collaborative filtering, trained by a federation on the whole catalogue at once.
+
+A user u and an item i score [He et al. (2017), "Neural collaborative filtering", Eq. 12, NeuMF]
+
+    s_ui = p_u . q_i  +  h . tower(m_u, z_i)  +  b_i
+
+where p and q are the vectors of the GMF branch, m and z those of the MLP branch. We differ from the paper in three
+points. The output weights of the GMF branch are not kept: p_u absorbs them. An item has a bias, which the softmax
+below wants and the paper's sampled cross-entropy does not. And the loss is the softmax over the catalogue, because
+cross-entropy against a few sampled negatives is markedly less accurate. With n_u interactions S_u of user u,
+
+    L = sum_u [ n_u log sum_i exp(s_ui) - sum_(i in S_u) s_ui + lam_u / 2 (n_u + a0 I) |(p_u, m_u)|^2 ]
+        + lam_i / 2 sum_i (n_i + a0 U) |(q_i, z_i)|^2
+
+Users' vectors are private, the rest is shared. A client first minimises L over its users' vectors, from a fixed start
+in a fixed number of steps, and then takes the gradient of L in the shared part: at a minimum over the users, that is
+all of the gradient [envelope theorem]. Nothing is kept between rounds, so a client may miss any number of them. The
+server takes an Adam step on items and network, and one of iterative proportional fitting on the biases.
+
+Every item is pushed down by every user's softmax, so every client touches every row. The exposure of a row at client k
+is therefore e_ki = n_ki + a0 U_k: its interactions, and a small share for being on display. A client sends the mean
+gradient of a row per exposure, and rows are fused by weight times exposure [T-FedRS, 3.3]; where weights are equal,
+that is the gradient of one client with all users. The network's gradient, per interaction, is fused by weight.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+
+from common.data.user_items import UserItems
+from common.errors import WrongUse
+from common.models.model import Arrays, FloatArray
+from common.models.ncf_checks import GradientRules
+from common.models.ncf_layout import TowerLayout
+from common.models.ncf_users import USERS_IN_TOWER, Catalogue, fit, groups, residuals
+
+Variant = Literal["neumf", "gmf", "mlp"]
+
+STEPPED = ("item_factors", "network")
+"""The arrays that Adam moves."""
+
+EPSILON = 1e-8  # Adam's; gradients are means per exposure or interaction, far larger wherever anything is learned
+
+
+@dataclass(frozen=True)
+class Ncf:
+    """Federated NCF.
+
+    State: "item_factors" float32 (items, vector length), the GMF columns before the MLP columns; "item_bias" float32
+    (items,); "network" float32, see `TowerLayout`, of length 0 without MLP branch; for the first and the last of
+    these Adam's "mean_of_..." and "square_of_..."; "steps" int64 (1,).
+
+    Update: "item_factors", "item_bias", "network" as in the state, gradients: means per exposure and, for the
+    network, per interaction; "exposure" uint32 (items,) = n_ki; "users" uint32 (1,) = U_k. A fused update has the three
+    gradients and "weight" float64 (1,).
+
+    Only a model with an MLP branch imports torch, when it is first used. The defaults were chosen on validation items.
+    """
+
+    name: ClassVar[str] = "ncf"
+    sends_sums: ClassVar[bool] = False
+
+    variant: Variant = "neumf"
+    """Both branches, or one of them."""
+    factors: int = 64
+    """Length of a GMF vector."""
+    tower_factors: int = 16
+    """Length of an MLP vector."""
+    tower_widths: tuple[int, ...] = (16, 8)
+    """Units of the MLP's layers."""
+    user_regularisation: float = 0.035
+    """Strength lam_u of the L2 penalty on users' vectors."""
+    item_regularisation: float = 0.07
+    """Strength lam_i of the L2 penalty on items' vectors."""
+    display: float = 0.02
+    """Share a0 of an interaction that every pair counts for, in exposures and in penalties."""
+    learning_rate: float = 0.1
+    """Of the GMF items' first step."""
+    tower_learning_rate: float = 0.01
+    """Of the first step of the MLP items and of the network."""
+    decay: float = 0.15
+    """Learning rates are divided by 1 + decay * steps taken."""
+    user_steps: int = 8
+    """Steps in which a user's vectors are fitted."""
+    beta_mean: float = 0.9
+    """Memory of Adam's mean of gradients."""
+    beta_square: float = 0.99
+    """Memory of Adam's mean of squared gradients."""
+
+    def __post_init__(self) -> None:
+        if self.variant not in get_args(Variant):
+            raise WrongUse(f"the variant of ncf must be neumf, gmf or mlp, not {self.variant!r}")
+        lengths = {"factors": self.factors, "tower_factors": self.tower_factors, "user_steps": self.user_steps}
+        for label, length in lengths.items():
+            if not 1 <= length <= 4096:
+                raise WrongUse(f"{label} must lie between 1 and 4096, not {length}")
+        if not 1 <= len(self.tower_widths) <= 8 or not all(1 <= width <= 4096 for width in self.tower_widths):
+            raise WrongUse(f"tower_widths must be 1 to 8 widths from 1 to 4096, not {self.tower_widths}")
+        for label in ("user_regularisation", "item_regularisation", "display", "learning_rate", "tower_learning_rate"):
+            if not 0 < getattr(self, label) < float("inf"):
+                raise WrongUse(f"{label} must be positive and finite, not {getattr(self, label)}")
+        if not 0 <= self.decay < float("inf"):
+            raise WrongUse(f"decay must be at least 0 and finite, not {self.decay}")
+        for label in ("beta_mean", "beta_square"):
+            if not 0 <= getattr(self, label) < 1:
+                raise WrongUse(f"{label} must lie in [0, 1), not {getattr(self, label)}")
+
+    @property
+    def gmf_length(self) -> int:
+        """Columns of a vector that belong to the GMF branch."""
+        return 0 if self.variant == "mlp" else self.factors
+
+    @property
+    def layout(self) -> TowerLayout:
+        """How the network lies in its array."""
+        return TowerLayout(0 if self.variant == "gmf" else self.tower_factors, self.tower_widths)
+
+    def at(self, state: Arrays) -> "Ncf":
+        """Return itself: every state is one of this model."""
+        del state
+        return self
+
+    def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
+        """Draw items from N(0, 0.05^2) for GMF and N(0, 0.1^2) for the MLP, and the network; biases are zero."""
+        factors = rng.normal(0.0, 0.05, (item_count, self.gmf_length))
+        tower = rng.normal(0.0, 0.1, (item_count, self.layout.vector_length))
+        state: Arrays = {
+            "item_factors": np.concatenate((factors, tower), axis=1).astype(np.float32),
+            "item_bias": np.zeros(item_count, dtype=np.float32),
+            "network": self.layout.initial(0.1, rng),
+            "steps": np.zeros(1, dtype=np.int64),
+        }
+        for name in STEPPED:
+            state[f"mean_of_{name}"] = np.zeros_like(state[name])
+            state[f"square_of_{name}"] = np.zeros_like(state[name])
+        return state
+
+    def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
+        """Fit the users, then sum the gradients of the shared part over them."""
+        catalogue = self._catalogue(state)
+        vectors = self._fit(catalogue, train)
+        gmf, d = catalogue.item_factors, self.gmf_length
+        factor_sums, bias_sums = np.zeros(gmf.shape, dtype=np.float32), np.zeros(len(gmf), dtype=np.float32)
+        for users, own in groups(train, catalogue.users_together):
+            errors = residuals(catalogue.scores(vectors[users]), own)
+            factor_sums += errors.T @ vectors[users, :d]
+            bias_sums += errors.sum(axis=0)
+            if catalogue.tower is not None:
+                catalogue.tower.add_gradient(errors)
+        network_sum = np.zeros(0, dtype=np.float32)
+        if catalogue.tower is not None:
+            tower_sums, network_sum = catalogue.tower.gradient()
+            factor_sums = np.concatenate((factor_sums, tower_sums), axis=1)
+        counts = np.bincount(train.items, minlength=train.item_count)
+        exposure = (counts + self.display * train.user_count).astype(np.float32)
+        update: Arrays = {
+            "item_factors": factor_sums / exposure[:, None],
+            "item_bias": bias_sums / exposure,
+            "network": network_sum / np.float32(max(1, len(train.items))),
+            "exposure": counts.astype(np.uint32),
+            "users": np.array([train.user_count], dtype=np.uint32),
+        }
+        return update, vectors
+
+    def fuse(self, updates: Sequence[Arrays], weights: Sequence[float]) -> Arrays:
+        """Average rows by weight times exposure and the network by weight, in float64; gradients end as float32.
+
+        Only the proportions of the weights matter, so one update alone is the fused update. Where all weights are
+        zero there is no average: the gradients are zero and `apply` leaves the state as it is.
+        """
+        if not updates:
+            raise ValueError("nothing to fuse")
+        rows = np.zeros(updates[0]["item_factors"].shape)
+        biases = np.zeros(len(rows))
+        network = np.zeros(self.layout.size)
+        exposure = np.zeros(len(rows))
+        for update, weight in zip(updates, weights, strict=True):
+            share = weight * (update["exposure"] + self.display * float(update["users"][0]))
+            rows += share[:, None] * update["item_factors"]
+            biases += share * update["item_bias"]
+            network += weight * update["network"].astype(np.float64)
+            exposure += share
+        total = float(sum(weights))
+        if total > 0:
+            rows /= exposure[:, None]
+            biases /= exposure
+            network /= total
+        return {
+            "item_factors": rows.astype(np.float32),
+            "item_bias": biases.astype(np.float32),
+            "network": network.astype(np.float32),
+            "weight": np.array([total]),
+        }
+
+    def apply(self, state: Arrays, fused: Arrays) -> Arrays:
+        """Take Adam's step on items and network and fit the biases. A fused update of no weight changes nothing.
+
+        Adam [Kingma and Ba (2015), Algorithm 1], with t the steps taken and l the column's learning rate:
+            w' = w - l / (1 + decay t) mean_hat / (sqrt(square_hat) + epsilon)
+
+        Biases [iterative proportional fitting]: the gradient is (E_i - n_i) / (n_i + a0 U), with E_i the interactions
+        that the model expects of item i, so b_i - log(1 + gradient) would make E_i + a0 U what n_i + a0 U is, were it
+        not for the other items.
+        """
+        next_state = {name: array.copy() for name, array in state.items()}
+        if not float(fused["weight"][0]) > 0:
+            return next_state
+        taken = int(state["steps"][0])
+        decay = 1 + self.decay * taken
+        gradients = {
+            "item_factors": fused["item_factors"] + np.float32(self.item_regularisation) * state["item_factors"],
+            "network": fused["network"],
+        }
+        tower_rate = np.float32(self.tower_learning_rate / decay)
+        rates = np.full(state["item_factors"].shape[1], tower_rate)
+        rates[: self.gmf_length] = self.learning_rate / decay
+        for name, rate in (("item_factors", rates), ("network", tower_rate)):
+            gradient, mean, square = gradients[name], f"mean_of_{name}", f"square_of_{name}"
+            next_state[mean] += np.float32(1 - self.beta_mean) * (gradient - state[mean])
+            next_state[square] += np.float32(1 - self.beta_square) * (gradient * gradient - state[square])
+            mean_hat = next_state[mean] / np.float32(1 - self.beta_mean ** (taken + 1))
+            square_hat = next_state[square] / np.float32(1 - self.beta_square ** (taken + 1))
+            next_state[name] -= rate * mean_hat / (np.sqrt(square_hat) + np.float32(EPSILON))
+        next_state["item_bias"] -= np.log1p(fused["item_bias"])
+        next_state["steps"] += 1
+        return next_state
+
+    def check_update(self, update: Arrays, item_count: int) -> None:
+        """Reject what no honest client can send. See `GradientRules` for the rules."""
+        vector_length = self.gmf_length + self.layout.vector_length
+        GradientRules(item_count, vector_length, self.layout.size, self.display).check(update)
+
+    def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
+        """Minimise L over each user's vectors, all else held fixed, in `user_steps` steps from zero. GMF before MLP."""
+        return self._fit(self._catalogue(state), histories)
+
+    def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
+        """Return s_ui for every item. Shape (users, items)."""
+        catalogue = self._catalogue(state)
+        scores = np.empty((len(user_vectors), len(state["item_bias"])), dtype=np.float32)
+        size = catalogue.users_together
+        for start in range(0, len(user_vectors), size):
+            scores[start : start + size] = catalogue.scores(user_vectors[start : start + size])
+        return scores
+
+    def example_count(self, update: Arrays) -> int:
+        """Return the sum of the counts: interactions, not users."""
+        return int(update["exposure"].sum(dtype=np.int64))
+
+    def _fit(self, catalogue: Catalogue, histories: UserItems) -> FloatArray:
+        prior = self.display * len(catalogue.item_bias)
+        return fit(catalogue, histories, self.user_regularisation, prior, self.user_steps)
+
+    def _catalogue(self, state: Arrays) -> Catalogue:
+        factors = np.ascontiguousarray(state["item_factors"][:, : self.gmf_length])
+        if self.variant == "gmf":
+            return Catalogue(factors, state["item_bias"], None)
+        from common.models.ncf_network import Tower  # noqa: PLC0415  # torch takes seconds to import
+
+        tower_vectors = state["item_factors"][:, self.gmf_length :]
+        tower = Tower(self.layout, state["network"], tower_vectors, USERS_IN_TOWER)
+        return Catalogue(factors, state["item_bias"], tower)

@@ -1,0 +1,119 @@
+"""How accurate and how fast NCF is, federated and central, by arrays alone, beside iALS and a warm start from it.
+
+    python -m experiments.ncf_reference --seeds 1 2 3
+
+Settings are chosen on the validation columns. Set OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.data.dataset import Dataset
+from common.data.load import load_dataset
+from common.data.partition import partition_users
+from common.data.splits import Split, leave_one_out
+from common.data.user_items import UserItems
+from common.models.ials import Ials
+from common.models.model import Model
+from common.models.ncf import Ncf
+from common.models.warm_start import GENTLE_DECAY, GENTLE_LEARNING_RATE, WarmStart
+from common.seeding import generator
+from experiments.baselines.array_rounds import Measured, measure
+
+SHOWN = ("hit_ratio_at_10", "ndcg_at_10", "full_hit_ratio_at_10", "full_ndcg_at_10")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after its rounds, and the CPU seconds of one round: all clients, checks and the server."""
+
+    measured: Measured
+    round_seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print one Markdown table: two rows for each model, federated and central, means over the seeds."""
+    options = _parser().parse_args(arguments)
+    dataset = load_dataset(options.dataset, Path(options.data_root) if options.data_root else None)
+    splits = {seed: leave_one_out(dataset, seed) for seed in options.seeds}
+    columns = [f"{part} {name}" for part in ("valid.", "test") for name in ("HR", "NDCG", "full HR", "full NDCG")]
+    print(f"{options.dataset}, seeds {' '.join(map(str, options.seeds))}\n")
+    print("| model | rounds | clients | " + " | ".join(columns) + " | CPU s a round |")
+    print("|---|" + "---|" * (len(columns) + 3))
+    for label, model in models(options.ials_rounds).items():
+        if options.models and label not in options.models:
+            continue
+        for rounds in options.rounds:
+            for clients in (options.clients, 1):
+                trained = [train(model, dataset, splits[seed], clients, rounds, seed) for seed in options.seeds]
+                print(f"| {label} | {rounds} | {clients} | {_numbers(trained)} |", flush=True)
+
+
+def models(ials_rounds: int) -> dict[str, Model]:
+    """Return the models that are compared, with the settings that were chosen."""
+    gentle, both = (
+        Ncf(variant=variant, learning_rate=GENTLE_LEARNING_RATE, decay=GENTLE_DECAY) for variant in ("gmf", "neumf")
+    )
+    return {
+        "ials": Ials(),
+        "gmf": Ncf(variant="gmf"),
+        "neumf": Ncf(),
+        "mlp": Ncf(variant="mlp"),
+        "ials, gmf": WarmStart(Ials(), gentle, ials_rounds),
+        "ials, neumf": WarmStart(Ials(), both, ials_rounds),
+    }
+
+
+def train(model: Model, dataset: Dataset, split: Split, client_count: int, rounds: int, seed: int) -> Trained:
+    """Train on an even partition, or with everybody in one client, every client in every round with weight 1."""
+    clients = _clients(dataset, split, client_count, seed)
+    state = model.initial_state(split.train.item_count, generator(seed, "initial-model"))
+    started = time.process_time()
+    for _ in range(rounds):
+        updates = [model.local_step(state, train)[0] for train in clients]
+        for update in updates:
+            model.at(state).check_update(update, split.train.item_count)
+        state = model.apply(state, model.fuse(updates, [1.0] * len(updates)))
+    seconds = (time.process_time() - started) / rounds
+    return Trained(measure(model, state, model.fold_in(state, split.train), split), seconds)
+
+
+def _clients(dataset: Dataset, split: Split, client_count: int, seed: int) -> list[UserItems]:
+    if client_count == 1:
+        return [split.train]
+    return [split.train.take(users) for users in partition_users(dataset, client_count, "even", seed)]
+
+
+def _numbers(trained: Sequence[Trained]) -> str:
+    means = [
+        np.mean([evaluation.metrics[name] for evaluation in evaluations])
+        for evaluations in (
+            [each.measured.validation for each in trained],
+            [each.measured.test for each in trained],
+        )
+        for name in SHOWN
+    ]
+    seconds = np.mean([each.round_seconds for each in trained])
+    return " | ".join(f"{mean:.4f}" for mean in means) + f" | {seconds:.2f}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments.ncf_reference", description=__doc__)
+    parser.add_argument("--dataset", default="ml-latest-small-2016")
+    parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
+    parser.add_argument("--clients", type=int, default=5)
+    parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--models", nargs="*", default=[], help=f"default: all of {', '.join(models(1))}")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
