@@ -22,7 +22,7 @@ from common.data.user_items import UserItems
 from common.models.ials import Ials
 from common.models.model import Model
 from common.models.ncf import Ncf
-from common.models.warm_start import GENTLE_DECAY, GENTLE_LEARNING_RATE, WarmStart
+from common.models.warm_start import WarmStart
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure
 
@@ -57,16 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def models(ials_rounds: int) -> dict[str, Model]:
     """Return the models that are compared, with the settings that were chosen."""
-    gentle, both = (
-        Ncf(variant=variant, learning_rate=GENTLE_LEARNING_RATE, decay=GENTLE_DECAY) for variant in ("gmf", "neumf")
-    )
     return {
         "ials": Ials(),
         "gmf": Ncf(variant="gmf"),
         "neumf": Ncf(),
         "mlp": Ncf(variant="mlp"),
-        "ials, gmf": WarmStart(Ials(), gentle, ials_rounds),
-        "ials, neumf": WarmStart(Ials(), both, ials_rounds),
+        "ials, gmf": WarmStart(Ials(), Ncf(variant="gmf"), ials_rounds),
+        "ials, neumf": WarmStart(Ials(), Ncf(), ials_rounds),
     }
 
 

@@ -5,7 +5,7 @@ from common.errors import WrongUse
 from common.models.ials import Ials
 from common.models.model import Arrays, FloatArray, Model
 from common.models.ncf import Ncf
-from common.models.warm_start import GENTLE_DECAY, GENTLE_LEARNING_RATE, WarmStart
+from common.models.warm_start import WarmStart
 
 __all__ = ["Arrays", "FloatArray", "Ials", "Model", "build_model", "model_of"]
 
@@ -39,9 +39,7 @@ def model_of(settings: Settings) -> Model:
     )
     if settings.model == "ials":
         return ials
+    ncf = Ncf(variant=settings.variant, factors=settings.factors)
     if settings.variant == "mlp" or settings.warm_start_rounds == 0:
-        return Ncf(variant=settings.variant, factors=settings.factors)
-    gentle = Ncf(
-        variant=settings.variant, factors=settings.factors, learning_rate=GENTLE_LEARNING_RATE, decay=GENTLE_DECAY
-    )
-    return WarmStart(ials, gentle, settings.warm_start_rounds)
+        return ncf
+    return WarmStart(ials, ncf, settings.warm_start_rounds)

@@ -20,9 +20,6 @@ from common.models.ncf import Ncf
 IALS_ONLY = "gram"
 """An array that every iALS update has and no NCF update."""
 
-GENTLE_LEARNING_RATE, GENTLE_DECAY = 0.05, 0.3
-"""For NCF after a warm start: with its usual ones it first falls back behind its start. Chosen on validation items."""
-
 ITEM_PRIOR = 1.0  # interactions added to each item's, so that an item without any has a logarithm
 
 
@@ -40,7 +37,7 @@ class WarmStart:
     first: Ials
     then: Ncf
     rounds: int
-    scale: float = 2.0
+    scale: float = 1.5
     """Factor on the item factors that iALS ends with; chosen on validation items."""
 
     def __post_init__(self) -> None:
