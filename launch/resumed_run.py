@@ -26,7 +26,7 @@ def settings_of(folder: Path) -> Settings:
         config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
         return Settings.from_run_config(config["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WrongUse(f"{folder} holds no run to go on with ({error}); start one with `tfedrs run`.") from error
+        raise WrongUse(f"There is no run to go on with in {folder} ({error}); start one with `tfedrs run`.") from error
 
 
 @contextmanager
