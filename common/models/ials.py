@@ -30,10 +30,14 @@ from numpy.typing import NDArray
 from common.data.user_items import UserItems
 from common.errors import WrongUse
 from common.models.ials_checks import UpdateRules
-from common.models.model import Arrays, FloatArray
+from common.models.model import Arrays, FloatArray, NoisyForm
 
 USERS_SOLVED_TOGETHER = 16  # 16 matrices of 128 x 128 float64 stay in a 2 MiB cache
 USERS_SUMMED_TOGETHER = 256
+
+USERS_PER_NORM, SHARE_OF_USERS = 2.0, 0.01
+"""Users for each unit of |(R, GP)|, and the share of them that has an item: measured on clients of 134 users of the
+bundled data (norms mostly 60 to 80, 1.6 %). What stands for a client's own counts when these are withheld."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,20 @@ class Ials:
     def check_update(self, update: Arrays, item_count: int) -> None:
         """Reject what no honest client can send. See `UpdateRules` for the rules and their derivation."""
         UpdateRules(self.factors, item_count, self.alpha0, self.regularisation).check(update)
+
+    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
+        """Return noisy sums for every item; counts are those of a client whose sums have the clipping norm."""
+        users = max(1, round(USERS_PER_NORM * clipping_norm))
+        return NoisyForm(
+            noisy={"residual": ("<f4", (item_count, self.factors)), "gram": ("<f8", (self.factors, self.factors))},
+            row_arrays=("residual",),
+            semidefinite=("gram",),
+            public={
+                "row_ids": np.arange(item_count, dtype=np.uint32),
+                "counts": np.full(item_count, max(1, round(SHARE_OF_USERS * users)), dtype=np.uint32),
+                "users": np.array([users], dtype=np.uint32),
+            },
+        )
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
         """Return p_u.q_i for every item. Shape (users, items)."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import Rejected
+from common.models.layout import check_layout, check_semidefinite, row_count
 from common.models.model import Arrays
 
 LARGEST_ERROR = 6.0
@@ -14,9 +15,6 @@ settings; the most that 24 settings reached was 4.0, with a fifth of alpha0 and 
 
 SLACK = 1.01
 """Factor on every bound, for the float32 rounding of honest clients."""
-
-GRAM_TOLERANCE = 1e-9
-"""Relative to the trace: how far GP may be from symmetric, and how far below zero an eigenvalue may lie."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,16 @@ class UpdateRules:
     regularisation: float
 
     def check(self, update: Arrays) -> None:
-        """Raise `Rejected` with the first broken rule, in the order of the methods below."""
-        self._check_layout(update)
+        """Raise `Rejected` with the first broken rule, layout first, then in the order of the methods below."""
+        rows = row_count(update)
+        layout = {
+            "row_ids": ("<u4", (rows,)),
+            "residual": ("<f4", (rows, self.factors)),
+            "counts": ("<u4", (rows,)),
+            "gram": ("<f8", (self.factors, self.factors)),
+            "users": ("<u4", (1,)),
+        }
+        check_layout(update, layout)
         users = int(update["users"][0])
         if users < 1:
             raise Rejected("the update counts no users")
@@ -54,22 +60,6 @@ class UpdateRules:
         interactions = int(update["counts"].sum(dtype=np.int64))
         trace = self._check_gram(update["gram"], interactions)
         self._check_residual(update["residual"], update["counts"], interactions, trace)
-
-    def _check_layout(self, update: Arrays) -> None:
-        rows = update["row_ids"].shape[0] if _is_vector(update.get("row_ids")) else -1
-        wanted: dict[str, tuple[str, tuple[int, ...]]] = {
-            "row_ids": ("<u4", (rows,)),
-            "residual": ("<f4", (rows, self.factors)),
-            "counts": ("<u4", (rows,)),
-            "gram": ("<f8", (self.factors, self.factors)),
-            "users": ("<u4", (1,)),
-        }
-        if set(update) != set(wanted):
-            raise Rejected(f"the update must hold exactly the arrays {', '.join(sorted(wanted))}")
-        for name, (dtype, shape) in wanted.items():
-            array = update[name]
-            if type(array) is not np.ndarray or array.dtype != np.dtype(dtype) or array.shape != shape:
-                raise Rejected(f"{name} has not the type and shape that an update needs")
 
     def _check_rows(self, row_ids: NDArray[np.uint32], counts: NDArray[np.uint32], users: int) -> None:
         if np.any(row_ids[1:] <= row_ids[:-1]):
@@ -89,15 +79,7 @@ class UpdateRules:
         trace = float(np.trace(gram))
         if trace > limit:
             raise Rejected("the gram matrix is larger than the counts allow")
-        tolerance = GRAM_TOLERANCE * trace
-        if np.any(np.abs(gram - gram.T) > tolerance):
-            raise Rejected("the gram matrix is not symmetric")
-        if trace == 0.0 and not gram.any():
-            return trace
-        try:
-            np.linalg.cholesky(gram + tolerance * np.eye(self.factors))
-        except np.linalg.LinAlgError:
-            raise Rejected("the gram matrix is not positive semidefinite") from None
+        check_semidefinite("the gram matrix", gram)
         return trace
 
     def _check_residual(
@@ -110,7 +92,3 @@ class UpdateRules:
             raise Rejected("a residual row is not finite, or longer than its count and the gram matrix allow")
         if not squared_lengths.sum(dtype=np.float64) <= SLACK * trace * interactions:
             raise Rejected("the residual is longer than the counts and the gram matrix allow")
-
-
-def _is_vector(array: object) -> bool:
-    return type(array) is np.ndarray and array.ndim == 1

@@ -1,6 +1,7 @@
 """What every recommender must offer to be trained by a federation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,27 @@ Arrays = dict[str, NDArray[Any]]
 """Named arrays: the public state of a model, one client's update, or a fused update."""
 
 FloatArray = NDArray[np.float32]
+
+Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Type (such as "<f4") and shape of every array that belongs to an update."""
+
+
+@dataclass(frozen=True)
+class NoisyForm:
+    """The form in which an update leaves its client when noise is added: nothing in it but noise and public values.
+
+    Fields:
+        noisy: The arrays that are clipped as one vector and get noise. Dense: an array whose rows belong to items has
+            a row for every item of the catalogue, because which rows a client touched tells what its users like.
+        row_arrays: The arrays that follow "row_ids" in an update without noise, and must be spread over the catalogue.
+        semidefinite: Those of `noisy` that are symmetric positive semidefinite matrices, and stay so.
+        public: What every client sends in place of its own row ids, counts and so on; the same whatever its data.
+    """
+
+    noisy: Layout
+    row_arrays: tuple[str, ...]
+    semidefinite: tuple[str, ...]
+    public: Arrays
 
 
 class Model(Protocol):
@@ -55,6 +77,9 @@ class Model(Protocol):
         Raises:
             Rejected: names, types, shapes, row ids or values break a rule. Nothing else is ever raised.
         """
+
+    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
+        """Return the form of an update that leaves with noise, for this catalogue and clipping norm."""
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Compute user vectors from histories, the state held fixed. Shape (users, factors)."""

@@ -31,9 +31,9 @@ import numpy as np
 
 from common.data.user_items import UserItems
 from common.errors import WrongUse
-from common.models.model import Arrays, FloatArray
+from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf_checks import GradientRules
-from common.models.ncf_layout import TowerLayout
+from common.models.ncf_layout import TowerLayout, gradient_layout
 from common.models.ncf_users import USERS_IN_TOWER, Catalogue, fit, groups, residuals
 
 Variant = Literal["neumf", "gmf", "mlp"]
@@ -202,7 +202,7 @@ class Ncf:
 
         Biases [iterative proportional fitting]: the gradient is (E_i - n_i) / (n_i + a0 U), with E_i the interactions
         that the model expects of item i, so b_i - log(1 + gradient) would make E_i + a0 U what n_i + a0 U is, were it
-        not for the other items.
+        not for the other items. As E_i > 0 and n_i <= U, no gradient lies below -1 / (1 + a0), except by noise.
         """
         next_state = {name: array.copy() for name, array in state.items()}
         if not float(fused["weight"][0]) > 0:
@@ -223,7 +223,7 @@ class Ncf:
             mean_hat = next_state[mean] / np.float32(1 - self.beta_mean ** (taken + 1))
             square_hat = next_state[square] / np.float32(1 - self.beta_square ** (taken + 1))
             next_state[name] -= rate * mean_hat / (np.sqrt(square_hat) + np.float32(EPSILON))
-        next_state["item_bias"] -= np.log1p(fused["item_bias"])
+        next_state["item_bias"] -= np.log1p(np.maximum(fused["item_bias"], np.float32(-1 / (1 + self.display))))
         next_state["steps"] += 1
         return next_state
 
@@ -231,6 +231,17 @@ class Ncf:
         """Reject what no honest client can send. See `GradientRules` for the rules."""
         vector_length = self.gmf_length + self.layout.vector_length
         GradientRules(item_count, vector_length, self.layout.size, self.display).check(update)
+
+    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
+        """Return three noisy gradients and an exposure of one for every item and user."""
+        del clipping_norm
+        vector_length = self.gmf_length + self.layout.vector_length
+        return NoisyForm(
+            noisy=gradient_layout(item_count, vector_length, self.layout.size),
+            row_arrays=(),
+            semidefinite=(),
+            public={"exposure": np.ones(item_count, dtype=np.uint32), "users": np.ones(1, dtype=np.uint32)},
+        )
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Minimise L over each user's vectors, all else held fixed, in `user_steps` steps from zero. GMF before MLP."""

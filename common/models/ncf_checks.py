@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import Rejected
+from common.models.layout import check_layout
 from common.models.model import Arrays
+from common.models.ncf_layout import gradient_layout
 
 LARGEST_PULL = 20.0
 """Bound on |d s_ui / d (q_i, z_i)| = |(p_u, slope of the tower)|: measured, not proved. Clients of 1 to 671 users stay
@@ -42,8 +44,9 @@ class GradientRules:
     display: float
 
     def check(self, update: Arrays) -> None:
-        """Raise `Rejected` with the first broken rule, in the order of the methods below."""
-        self._check_layout(update)
+        """Raise `Rejected` with the first broken rule, layout first, then in the order of the methods below."""
+        gradients = gradient_layout(self.item_count, self.vector_length, self.network_size)
+        check_layout(update, {**gradients, "exposure": ("<u4", (self.item_count,)), "users": ("<u4", (1,))})
         users = int(update["users"][0])
         counts = update["exposure"]
         if users < 1:
@@ -57,21 +60,6 @@ class GradientRules:
             length = float(np.sqrt(np.square(update["network"], dtype=np.float64).sum()))
         if not length <= LARGEST_NETWORK_GRADIENT:
             raise Rejected("the network's gradient is not finite, or too long")
-
-    def _check_layout(self, update: Arrays) -> None:
-        wanted: dict[str, tuple[str, tuple[int, ...]]] = {
-            "item_factors": ("<f4", (self.item_count, self.vector_length)),
-            "item_bias": ("<f4", (self.item_count,)),
-            "network": ("<f4", (self.network_size,)),
-            "exposure": ("<u4", (self.item_count,)),
-            "users": ("<u4", (1,)),
-        }
-        if set(update) != set(wanted):
-            raise Rejected(f"the update must hold exactly the arrays {', '.join(sorted(wanted))}")
-        for name, (dtype, shape) in wanted.items():
-            array = update[name]
-            if type(array) is not np.ndarray or array.dtype != np.dtype(dtype) or array.shape != shape:
-                raise Rejected(f"{name} has not the type and shape that an update needs")
 
     def _check_biases(
         self, bias: NDArray[np.float32], counts: NDArray[np.uint32], exposure: NDArray[np.float64]

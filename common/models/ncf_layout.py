@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from common.models.model import FloatArray
+from common.models.model import FloatArray, Layout
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,12 @@ class TowerLayout:
 
     def _layers(self) -> list[tuple[int, int]]:
         return [(rows, columns) for columns, rows in pairwise((2 * self.vector_length, *self.widths))]
+
+
+def gradient_layout(item_count: int, vector_length: int, network_size: int) -> Layout:
+    """Return the arrays that hold one number for each parameter which is shared: items, biases, network."""
+    return {
+        "item_factors": ("<f4", (item_count, vector_length)),
+        "item_bias": ("<f4", (item_count,)),
+        "network": ("<f4", (network_size,)),
+    }

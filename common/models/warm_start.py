@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from common.data.user_items import UserItems
 from common.errors import WrongUse
 from common.models.ials import Ials
-from common.models.model import Arrays, FloatArray
+from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf import Ncf
 
 IALS_ONLY = "gram"
@@ -105,6 +105,10 @@ class WarmStart:
     def check_update(self, update: Arrays, item_count: int) -> None:
         """Reject what no honest client can send in either phase; `at(state)` knows the phase."""
         (self.first if IALS_ONLY in update else self.then).check_update(update, item_count)
+
+    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
+        """Return the form of what it becomes; `at(state)` knows the phase."""
+        return self.then.noisy_form(item_count, clipping_norm)
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Fit users as the phase demands."""
