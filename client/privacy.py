@@ -1,9 +1,10 @@
 """What an update goes through before it leaves a client: dense rows, one clip, noise. Pure functions on named arrays.
 
-    densify -> withhold -> clip_jointly -> add_gaussian_noise -> nearest_psd
+    densify -> clip_jointly -> add_gaussian_noise -> nearest_psd, with public values for all the rest: `noisy_release`
 
 The order matters. Noise on touched rows alone hides nothing, because which rows were touched gives them away; so rows
-become dense first. The clip spans everything that gets noise; whatever else is sent must be public or withheld.
+become dense first. The clip spans everything that gets noise; whatever else would be sent is withheld, and a public
+value stands in its place.
 
 What comes later has its place around these functions, not in them. Exposure-scaled noise [T-FedRS eq. 5]: divide by
 public scales before `clip_jointly`, multiply by them after `add_gaussian_noise`. Laplace and integer noise: a function
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from common.accounting import joint_norm
 from common.errors import CheckFailed
-from common.models.model import Arrays
+from common.models.model import Arrays, NoisyForm
 
 _ROUNDING = 1e-6
 """Relative: how far a clipped norm may lie above the clipping norm after rounding to float32."""
@@ -43,13 +44,41 @@ def operating_system_generator() -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key, counter=start))
 
 
+def noisy_release(
+    update: Arrays,
+    form: NoisyForm,
+    item_count: int,
+    clipping_norm: float,
+    noise_multiplier: float,
+    entropy: np.random.Generator,
+) -> Arrays:
+    """Turn an update into what may leave the client: one Gaussian mechanism on one vector, and public values.
+
+    Args:
+        update: As `local_step` made it.
+        form: What the model says about updates with noise.
+        item_count: Size of the public catalogue.
+        clipping_norm: C, positive and finite.
+        noise_multiplier: sigma / C, positive and finite.
+        entropy: `operating_system_generator()`; anything else voids every epsilon.
+
+    Raises:
+        CheckFailed: the update, or the noise, holds a number that is not finite.
+        ValueError: the form and the update do not fit, or an argument is not as said above.
+    """
+    if set(update) != {*form.noisy, *form.public}:
+        raise ValueError("the form must say of every array of the update whether it gets noise or is withheld")
+    dense = densify(update, form.row_arrays, item_count) if form.row_arrays else update
+    clipped, _ = clip_jointly({name: dense[name] for name in form.noisy}, form.noisy, clipping_norm)
+    noisy = add_gaussian_noise(clipped, form.noisy, noise_multiplier, clipping_norm, entropy, form.semidefinite)
+    return noisy | {name: nearest_psd(noisy[name]) for name in form.semidefinite} | form.public
+
+
 def densify(update: Arrays, row_arrays: Collection[str], item_count: int) -> Arrays:
     """Spread the rows of an update over the whole catalogue, so that row ids tell nothing.
 
     Row i of each of `row_arrays` is item i's afterwards; rows that were not sent are zeros. "row_ids" becomes 0 ..
     item_count - 1. Other arrays are as before.
-
-    A row array that gets no noise, such as the counts of iALS, still shows which rows were touched: see `withhold`.
 
     Args:
         update: With "row_ids" uint32 ascending, all below `item_count`.
@@ -63,23 +92,6 @@ def densify(update: Arrays, row_arrays: Collection[str], item_count: int) -> Arr
         dense[name] = np.zeros((item_count, *rows.shape[1:]), dtype=rows.dtype)
         dense[name][row_ids] = rows
     return dense
-
-
-def withhold(update: Arrays, public: Arrays) -> Arrays:
-    """Put public values where the client's own numbers stood, in the same type and shape.
-
-    Args:
-        update: Any.
-        public: Values that would be the same whatever the client's data: uniform ones, or those of public histories.
-
-    Raises:
-        ValueError: a name is not in the update, or type or shape differ, so that the server could not read it.
-    """
-    for name, value in public.items():
-        own = update.get(name)
-        if own is None or (own.dtype, own.shape) != (value.dtype, value.shape):
-            raise ValueError(f"the public value of '{name}' has not the type and shape of the update's")
-    return update | public
 
 
 def clip_jointly(arrays: Arrays, names: Collection[str], clipping_norm: float) -> tuple[Arrays, float]:

@@ -10,6 +10,7 @@ from common.errors import Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
 from common.update import decode_model, decode_update, object_name
+from common.update_check import check_update
 from common.wire import PeerTask, RoundTask, SignedScore, Subject
 
 WAD = 10**18
@@ -40,7 +41,7 @@ class PeerWork:
         expected_model = model.at(state)
         if packed.model != expected_model.name or packed.rows != item_count:
             raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
-        expected_model.check_update(packed.arrays, item_count)
+        check_update(task.round_task.settings, expected_model, packed.arrays, item_count)
         return state_with_update_alone(model, state, packed.arrays, task.cohort_size)
 
 

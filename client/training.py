@@ -1,7 +1,8 @@
-"""A client's part of a round: measure the model that came, take the local step, commit and sign."""
+"""A client's part of a round: measure the model that came, make the update, commit and sign."""
 
 from dataclasses import replace
 
+from client.local_update import local_update, noise_generator
 from client.store import ParticipantFolder
 from common.commitment import commitment_message, commitment_of, commitment_salt, node_binding_message, sign
 from common.data.client_part import ClientPart
@@ -28,7 +29,8 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainRepl
         return replace(saved, node_binding_signature=binding)
     model = model_of(task.settings)
     state = received_state(task, model, folder)
-    update, user_vectors = model.local_step(state, folder.part.train)
+    entropy = noise_generator(task.settings, account.address, task.server_round)
+    update, user_vectors = local_update(task.settings, model, state, folder.part.train, entropy)
     update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, update))
     salt = commitment_salt(account.key, task.run_id, task.server_round)
     commitment = commitment_of(task.run_id, task.server_round, account.address, object_name(update_bytes), salt)
@@ -40,14 +42,16 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainRepl
         salt=salt,
         commitment_signature=sign(signed, account.key),
         node_binding_signature=binding,
-        metrics=local_metrics(model, state, user_vectors, folder.part),
+        metrics={} if task.settings.withhold_metrics else local_metrics(model, state, user_vectors, folder.part),
     )
     folder.save_reply(task.run_id, task.server_round, task.model_bytes, reply)
     return reply
 
 
 def measure(task: RoundTask, folder: ParticipantFolder) -> dict[str, float]:
-    """Answer the last ``evaluate`` message: how good the final model is for this client's users."""
+    """Answer the last ``evaluate`` message: how good the final model is for this client's users, if it may be told."""
+    if task.settings.withhold_metrics:
+        return {}
     model = model_of(task.settings)
     state = received_state(task, model, folder)
     return local_metrics(model, state, model.fold_in(state, folder.part.train), folder.part)

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from common.config import LEAST_NOISE_MULTIPLIER, MOST_NOISE_MULTIPLIER
 from common.errors import CheckFailed, WrongUse
 from common.models.model import Arrays
 
@@ -27,9 +28,6 @@ Replacing one contribution by another, the relation of local privacy, would move
 
 Mode = Literal["visible"]
 """Who sees single updates. "visible": the coordinator and the peers of the committee do."""
-
-LEAST_NOISE_MULTIPLIER, MOST_NOISE_MULTIPLIER = 1e-3, 1e6
-"""Below, one release has an epsilon of half a million; above, nothing of the update is left."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,13 @@ from common.errors import WrongUse
 
 MODELS = ("ials", "ncf")
 VARIANTS = ("neumf", "gmf", "mlp")
+NOISES = ("none", "gaussian")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 AGGREGATIONS = ("reputation", "fedavg")
 CONSOLIDATIONS = ("median", "trimmed-mean")
 DEFAULT_DATASET = "ml-latest-small-2016"
+LEAST_NOISE_MULTIPLIER, MOST_NOISE_MULTIPLIER = 1e-3, 1e6
+"""Below, one release has an epsilon of half a million; above, nothing of the update is left."""
 
 
 def _setting(default: Any, description: str, **limits: Any) -> Any:
@@ -59,6 +62,21 @@ class Settings:
     )
     warm_start_rounds: int = _setting(
         2, "ncf: rounds of federated iALS that its item factors start from (not for mlp)", least=0, most=100_000
+    )
+    noise: str = _setting("none", "gaussian: clip a client's whole update and add noise to it", choices=NOISES)
+    clipping_norm: float = _setting(1.0, "noise: L2 bound C on what one client contributes", above=0.0, most=1e9)
+    noise_multiplier: float = _setting(
+        1.0,
+        "noise: its standard deviation in units of C",
+        least=LEAST_NOISE_MULTIPLIER,
+        most=MOST_NOISE_MULTIPLIER,
+    )
+    delta: float = _setting(1e-5, "noise: the delta that an epsilon is stated for", least=1e-12, most=0.1)
+    withhold_metrics: bool = _setting(
+        False, "clients keep their accuracy to themselves, without which no epsilon can be stated"
+    )
+    insecure_deterministic_noise: bool = _setting(
+        False, "for tests: noise that repeats with the seed and so protects nothing; every epsilon is null"
     )
     aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
     consolidation: str = _setting(

@@ -99,6 +99,7 @@ def say_what_came_out(console: Console, report: dict[str, Any]) -> None:
     console.print()
     console.print(timing_line(report), highlight=False)
     console.print(ledger_line(report), highlight=False)
+    console.print(privacy_line(report), highlight=False, markup=False)
     path = Path(report["folder"]) / "report.html"
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     console.print(f"Report  {shown}", highlight=False, markup=False, soft_wrap=True)
@@ -182,6 +183,17 @@ def ledger_line(report: dict[str, Any]) -> str:
     verdict = "agrees" if ledger["verified"] else "DIFFERS"
     settled = "1 round" if ledger["settled_rounds"] == 1 else f"{ledger['settled_rounds']} rounds"
     return f"Ledger  {where}; chain id {ledger['chain_id']}; {settled} settled; evidence {verdict}"
+
+
+def privacy_line(report: dict[str, Any]) -> str:
+    """Return the claim with everything that gives it a meaning, or why there is none."""
+    privacy = report["privacy"]
+    if privacy["reason"] is not None:
+        return f"Privacy no epsilon: {privacy['reason']}"
+    return (
+        f"Privacy epsilon {privacy['epsilon_committee']:.3g} for one {privacy['unit']} ({privacy['adjacency']}, "
+        f"delta {privacy['delta']:g}), against the coordinator and the committee"
+    )
 
 
 def short_account(account: str) -> str:

@@ -5,12 +5,9 @@ from dataclasses import asdict, dataclass
 from math import fsum
 from typing import Any
 
+from common.accounting import PrivacyStatement
 from common.config import Settings
 from server.evidence import RoundEvidence
-from server.privacy_statement import Conditions, statement
-
-STATED_DELTA = 1e-5
-"""Of a claimed epsilon; nothing is claimed as long as no client adds noise."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,14 @@ def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def round_row(evidence: RoundEvidence, cost: RoundCost) -> dict[str, Any]:
-    """Return a round's row without its metrics, which clients measure only when the model reaches them."""
+def round_row(evidence: RoundEvidence, cost: RoundCost, privacy: PrivacyStatement) -> dict[str, Any]:
+    """Return a round's row without its metrics, which clients measure only when the model reaches them.
+
+    Args:
+        evidence: What happened.
+        cost: What it cost.
+        privacy: What holds after this round.
+    """
     judged = evidence.result.judgements
     return {
         "round": evidence.task.server_round,
@@ -83,7 +86,7 @@ def round_row(evidence: RoundEvidence, cost: RoundCost) -> dict[str, Any]:
         ],
         "model": evidence.next_model,
         "gas": None,
-        "epsilon_aggregate": None,
+        "epsilon_aggregate": privacy.epsilon_aggregate,
     }
 
 
@@ -101,7 +104,11 @@ def add_metrics(row: dict[str, Any], metrics: Mapping[str, float]) -> None:
 
 
 def build_report(
-    settings: Settings, rows: list[dict[str, Any]], final: Mapping[str, float], ledger: dict[str, Any]
+    settings: Settings,
+    rows: list[dict[str, Any]],
+    final: Mapping[str, float],
+    ledger: dict[str, Any],
+    privacy: PrivacyStatement,
 ) -> dict[str, Any]:
     """Return the report.
 
@@ -110,6 +117,7 @@ def build_report(
         rows: One for each settled round.
         final: `mean_metrics` of the last model; empty while the run goes on.
         ledger: kind, chain_id, address, settled_rounds, verified.
+        privacy: What holds after these rounds.
     """
     return {
         "dataset": settings.dataset,
@@ -117,10 +125,11 @@ def build_report(
         "clients": settings.clients,
         "seed": settings.seed,
         "rounds": rows,
+        "metrics_withheld": settings.withhold_metrics,
         "final": {name.removeprefix("test_"): value for name, value in final.items() if name.startswith("test_")},
         "final_validation": {
             name.removeprefix("validation_"): value for name, value in final.items() if name.startswith("validation_")
         },
         "ledger": ledger,
-        "privacy": asdict(statement((), Conditions(), STATED_DELTA, participations=len(rows))),
+        "privacy": asdict(privacy),
     }

@@ -15,6 +15,7 @@ from server.ledger import Ledger, Settlement
 from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
 from server.report import RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
+from server.run_privacy import run_statement
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
 from server.verification import VerifiedUpdate
@@ -126,7 +127,7 @@ class RunRecorder:
         settlement = Settlement(
             evidence_root(evidence_bytes), reputations, rewards, bytes.fromhex(next_model), result.rewarded_wei
         )
-        row = round_row(evidence, cost)
+        row = round_row(evidence, cost, run_statement(self.settings, task.server_round))
         self._checkpoint = Checkpoint(
             task.run_id,
             task.server_round,
@@ -181,4 +182,6 @@ class RunRecorder:
             "settled_rounds": self.settled_rounds,
             "verified": verified,
         }
-        self._folder.write_report(build_report(self.settings, self._checkpoint.rows, final, ledger))
+        rows = self._checkpoint.rows
+        privacy = run_statement(self.settings, len(rows))
+        self._folder.write_report(build_report(self.settings, rows, final, ledger, privacy))

@@ -117,9 +117,11 @@ class ReputationFedAvg(FedAvg):
             result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
             if evaluate_fn and (measured := evaluate_fn(server_round, result.arrays)):
                 result.evaluate_metrics_serverapp[server_round] = measured
-        config = evaluate_config or train_config
-        replies = exchange(grid, list(self.configure_evaluate(num_rounds, result.arrays, config, grid)), timeout)
-        final = self._recorder.finish(_readable_metrics(replies))
+        final = self._recorder.finish(
+            []
+            if self._settings.withhold_metrics
+            else self._final_metrics(grid, num_rounds, result.arrays, evaluate_config or train_config, timeout)
+        )
         result.evaluate_metrics_clientapp[num_rounds] = MetricRecord(dict(final))
         return result
 
@@ -144,6 +146,12 @@ class ReputationFedAvg(FedAvg):
             for evaluator, subjects in sorted(tasks.items())
             if evaluator in phase.nodes
         ]
+
+    def _final_metrics(
+        self, grid: Grid, num_rounds: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
+    ) -> list[dict[str, float]]:
+        replies = exchange(grid, list(self.configure_evaluate(num_rounds, arrays, config, grid)), timeout)
+        return _readable_metrics(replies)
 
     def _play_round(
         self, grid: Grid, server_round: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float

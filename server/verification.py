@@ -7,6 +7,7 @@ from common.commitment import check_signature, commitment_message, commitment_of
 from common.errors import Rejected
 from common.models.model import Arrays, Model
 from common.update import decode_update, object_name
+from common.update_check import check_update
 from common.wire import RoundTask, SignedScore, TrainReply
 from server.selection import Assignment
 
@@ -55,7 +56,7 @@ def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: 
     packed = decode_update(reply.update_bytes, MAX_UPDATE_BYTES)
     if packed.model != model.name or packed.rows != item_count:
         raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
-    model.check_update(packed.arrays, item_count)
+    check_update(task.settings, model, packed.arrays, item_count)
     return VerifiedUpdate(
         reply.account,
         reply.update_bytes,

@@ -60,9 +60,18 @@ def accuracy_section(report: Mapping[str, Any], rows: Rows) -> Html:
             "A model is measured when the clients receive it, so the newest row can still be empty.",
             class_="lead",
         ),
-        element("div", *plots, class_="pair") if plots else element("p", "Nothing has been measured yet."),
+        element("div", *plots, class_="pair") if plots else element("p", _why_there_is_none(report)),
         _final_metrics(report),
     )
+
+
+def _why_there_is_none(report: Mapping[str, Any]) -> str:
+    if report.get("metrics_withheld"):
+        return (
+            "The clients kept these figures to themselves, because an epsilon must cover everything that they send. "
+            "What is known is how much each update gained on the public probe set: see Clients."
+        )
+    return "Nothing has been measured yet."
 
 
 def metric_name(key: str) -> str:

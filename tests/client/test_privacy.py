@@ -14,10 +14,10 @@ from client.privacy import (
     clip_jointly,
     densify,
     nearest_psd,
+    noisy_release,
     operating_system_generator,
-    withhold,
 )
-from common.accounting import joint_norm, largest_honest_norm
+from common.accounting import joint_norm
 from common.errors import CheckFailed
 from common.models import Ials
 
@@ -261,22 +261,43 @@ def test_a_dense_update_makes_the_same_model():
     np.testing.assert_array_equal(*models)
 
 
-def test_withheld_numbers_are_replaced_by_public_ones():
-    dense = densify(sparse_update(), ["residual", "counts"], 6)
-    public = {"counts": np.ones(6, np.uint32), "users": np.array([1], np.uint32)}
-    sent = withhold(dense, public)
-    assert sent["counts"].tolist() == [1] * 6
-    assert sent["users"].tolist() == [1]
-    assert sent["residual"] is dense["residual"]
-    assert dense["counts"].tolist() == [0, 2, 0, 0, 1, 0]
+def an_ials_update():
+    rng = insecure(5)
+    vectors = rng.normal(0.0, 0.3, (6, 4))
+    return {
+        "row_ids": np.array([3, 8, 40], np.uint32),
+        "residual": rng.normal(0.0, 0.5, (3, 4)).astype(np.float32),
+        "counts": np.array([2, 1, 6], np.uint32),
+        "gram": vectors.T @ vectors,
+        "users": np.array([6], np.uint32),
+    }
 
 
-@pytest.mark.parametrize(
-    "public", [{"counts": np.ones(6)}, {"counts": np.ones(5, np.uint32)}, {"absent": np.ones(6, np.uint32)}]
-)
-def test_a_public_value_of_another_type_or_shape_is_refused(public):
-    with pytest.raises(ValueError, match="type and shape"):
-        withhold(densify(sparse_update(), ["residual", "counts"], 6), public)
+def test_nothing_but_noise_and_public_values_leaves():
+    update, form = an_ials_update(), Ials(factors=4).noisy_form(50, 0.5)
+    sent = noisy_release(update, form, 50, 0.5, 0.3, operating_system_generator())
+    assert set(sent) == {*form.noisy, *form.public} == set(update)
+    for name, value in form.public.items():
+        assert np.array_equal(sent[name], value)
+    assert np.all(sent["residual"] != 0.0)  # every row has noise, touched or not
+
+
+def test_the_release_is_one_clip_then_noise_then_the_nearest_matrix():
+    update, form = an_ials_update(), Ials(factors=4).noisy_form(50, 0.5)
+    sent = noisy_release(update, form, 50, 0.5, 0.3, insecure(1))
+    dense = densify({name: update[name] for name in ("row_ids", "residual", "gram")}, ["residual"], 50)
+    clipped, norm = clip_jointly(dense, NAMES, 0.5)
+    assert norm > 0.5
+    noisy = add_gaussian_noise(clipped, NAMES, 0.3, 0.5, insecure(1), ["gram"])
+    assert np.array_equal(sent["residual"], noisy["residual"])
+    assert np.array_equal(sent["gram"], nearest_psd(noisy["gram"]))
+
+
+def test_an_array_that_the_form_does_not_know_is_never_sent_nor_dropped_in_silence():
+    update, form = an_ials_update(), Ials(factors=4).noisy_form(50, 0.5)
+    for wrong in (update | {"more": np.ones(1)}, {name: update[name] for name in update if name != "users"}):
+        with pytest.raises(ValueError, match="every array"):
+            noisy_release(wrong, form, 50, 0.5, 0.3, insecure())
 
 
 SYMMETRIC = npst.arrays(np.float64, (4, 4), elements=st.floats(-100, 100)).map(lambda matrix: matrix + matrix.T)
@@ -307,30 +328,3 @@ def test_a_psd_matrix_stays_as_it_is():
     vectors = insecure().normal(size=(6, 4))
     gram = vectors.T @ vectors
     np.testing.assert_allclose(nearest_psd(gram), gram, rtol=1e-12, atol=1e-12)
-
-
-def test_a_whole_ials_update_goes_through_dense_jointly_bounded_and_mended():
-    items, clipping_norm, multiplier = 50, 0.5, 0.3
-    rng = insecure(5)
-    vectors = rng.normal(0.0, 0.3, (6, 4))
-    update = {
-        "row_ids": np.array([3, 8, 40], np.uint32),
-        "residual": rng.normal(0.0, 0.5, (3, 4)).astype(np.float32),
-        "counts": np.array([2, 1, 6], np.uint32),
-        "gram": vectors.T @ vectors,
-        "users": np.array([6], np.uint32),
-    }
-    public = {"counts": np.ones(items, np.uint32), "users": np.array([1], np.uint32)}
-    dense = withhold(densify(update, ["residual", "counts"], items), public)
-    clipped, norm = clip_jointly(dense, NAMES, clipping_norm)
-    assert norm > clipping_norm
-    noisy = add_gaussian_noise(clipped, NAMES, multiplier, clipping_norm, operating_system_generator(), ["gram"])
-    noisy["gram"] = nearest_psd(noisy["gram"])
-    assert np.all(noisy["residual"] != 0.0)
-    np.linalg.cholesky(noisy["gram"] + 1e-9 * np.trace(noisy["gram"]) * np.eye(4))  # what the server tries
-    assert joint_norm(noisy, NAMES) <= largest_honest_norm(clipping_norm, multiplier, items * 4 + 16, 1e-9)
-    rows = np.linalg.norm(noisy["residual"], axis=1)
-    assert rows.max() <= largest_honest_norm(clipping_norm, multiplier, 4, 1e-9 / items)
-    assert {name: (array.dtype, array.ndim) for name, array in noisy.items()} == {
-        name: (array.dtype, array.ndim) for name, array in update.items()
-    }

@@ -44,6 +44,7 @@ def report(rounds=2, **ledger):
     return {
         "rounds": rows,
         "ledger": {"kind": "anvil", "chain_id": 31337, "settled_rounds": rounds, "verified": True, **ledger},
+        "privacy": {"reason": "no noise is added", "unit": None},
         "folder": "/srv/federation/runs/20260101-120000",
         "accounts": ACCOUNTS,
         "start_seconds": 10.0,
@@ -85,10 +86,17 @@ def test_every_client_has_its_number_and_a_short_account():
 
 
 def test_the_last_lines_say_where_time_record_and_report_are():
-    time_line, ledger_line, report_line = outcome(report()).splitlines()[-3:]
+    time_line, ledger_line, privacy_line, report_line = outcome(report()).splitlines()[-4:]
     assert time_line == "Time    3600.0 s: start 10.0, train 120.0, score 120.0, settle 6.8, rest 3343.2"
     assert ledger_line == "Ledger  Anvil; chain id 31337; 2 rounds settled; evidence agrees"
+    assert privacy_line == "Privacy no epsilon: no noise is added"
     assert report_line == "Report  /srv/federation/runs/20260101-120000/report.html"
+
+
+def test_an_epsilon_comes_with_unit_adjacency_delta_and_observer():
+    stated = {"reason": None, "unit": "client", "adjacency": "zero-out", "epsilon_committee": 11.493, "delta": 1e-5}
+    said = " ".join(outcome(report() | {"privacy": stated}).split())
+    assert "epsilon 11.5 for one client (zero-out, delta 1e-05), against the coordinator and the committee" in said
 
 
 @pytest.mark.parametrize("kind", ["memory", "embedded", "anvil", "external"])

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from common.config import Settings
 from server.report import add_metrics, build_report, mean_metrics
+from server.run_privacy import run_statement
 
 FIGURES = st.fixed_dictionaries(
     {"test_users": st.integers(0, 100), "validation_users": st.integers(0, 100)},
@@ -47,7 +48,7 @@ def test_the_report_has_its_stable_keys() -> None:
     add_metrics(row, {"test_ndcg_at_10": 0.5})
     assert (row["ndcg_at_10"], row["full_ndcg_at_10"]) == (0.5, None)
     final = {"test_ndcg_at_10": 0.5, "test_full_ndcg_at_10": 0.1, "validation_ndcg_at_10": 0.6}
-    report = build_report(Settings(seed=3), [row], final, {"kind": "memory"})
+    report = build_report(Settings(seed=3), [row], final, {"kind": "memory"}, run_statement(Settings(seed=3), 1))
     assert {"dataset", "model", "clients", "seed", "rounds", "final", "ledger", "privacy"} <= set(report)
     assert report["final"] == {"ndcg_at_10": 0.5, "full_ndcg_at_10": 0.1}
     assert report["final_validation"] == {"ndcg_at_10": 0.6}

@@ -1,0 +1,46 @@
+"""What a client computes from its data and may send: the local step, and the noise that the run asks for."""
+
+import numpy as np
+
+from client.privacy import noisy_release, operating_system_generator
+from common.config import Settings
+from common.data.user_items import UserItems
+from common.models import Arrays, FloatArray, Model
+from common.seeding import generator
+
+
+def local_update(
+    settings: Settings, model: Model, state: Arrays, train: UserItems, entropy: np.random.Generator
+) -> tuple[Arrays, FloatArray]:
+    """Train on one client's users and make the update ready to leave.
+
+    Args:
+        settings: Of the run; they say which noise there is.
+        model: `model_of(settings)`.
+        state: The global model.
+        train: The client's own users.
+        entropy: `noise_generator`; drawn from only where there is noise.
+
+    Returns:
+        The update, and the users' vectors, which stay here.
+
+    Raises:
+        CheckFailed: the update or the noise holds a number that is not finite.
+    """
+    update, user_vectors = model.local_step(state, train)
+    if settings.noise == "gaussian":
+        form = model.at(state).noisy_form(train.item_count, settings.clipping_norm)
+        update = noisy_release(
+            update, form, train.item_count, settings.clipping_norm, settings.noise_multiplier, entropy
+        )
+    return update, user_vectors
+
+
+def noise_generator(settings: Settings, account: str, server_round: int) -> np.random.Generator:
+    """Make the generator of one update's noise; a new one for every update.
+
+    With `insecure_deterministic_noise` it follows from the seed, the account and the round, so that runs repeat.
+    """
+    if settings.insecure_deterministic_noise:
+        return generator(settings.seed, f"insecure-noise/{account.lower()}", server_round)
+    return operating_system_generator()
