@@ -1,4 +1,4 @@
-"""What others report, with where they do: never measured here, and comparable only as far as the protocol is the same."""
+"""What others report, with where they do: not measured here, and comparable as far as the protocol is the same."""
 
 from dataclasses import dataclass
 

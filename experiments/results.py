@@ -58,8 +58,8 @@ class Case:
 
 _ML_1M = {"dataset": "ml-1m-ncf", "clients": 10, "factors": 128, "train_on_validation": True}
 _SAME_SPLIT = (
-    "The NCF paper's own test items and candidates, which the published figures share. Validation items are in training, "
-    "as in the last run of a chosen setting."
+    "The NCF paper's own test items and candidates, which the published figures share. Validation items are in "
+    "training, as in the last run of a chosen setting."
 )
 
 CASES = {
