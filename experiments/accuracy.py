@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def methods(settings: Settings) -> dict[str, dict[str, float]]:
     """Return the test metrics of the federation and of its comparisons, for one seed."""
-    data_root = _data_root()
+    data_root = data_folder()
     data = prepare_data(settings, data_root)
     model = model_of(settings)
 
@@ -90,7 +90,8 @@ def _cell(values: list[float]) -> str:
     return f"{mean(values):.4f}{spread}"
 
 
-def _data_root() -> Path | None:
+def data_folder() -> Path | None:
+    """Return the folder that TFEDRS_DATA names, None where only the bundled data are wanted."""
     folder = os.environ.get("TFEDRS_DATA")
     return Path(folder) if folder else None
 
