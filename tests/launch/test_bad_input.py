@@ -133,6 +133,15 @@ def test_a_csv_that_is_not_there_or_has_other_columns(csv: Path, fails: Fails) -
     assert "has no meaning for" in fails("simulate", "--csv-columns", COLUMNS)
 
 
+def test_ratings_that_mf_cannot_learn(csv: Path, fails: Fails) -> None:
+    use = (*small(csv), "--model", "mf")
+    assert fails(*use, "--least-rating", "2.0").endswith("has a rating of 1, below 2: set --least-rating.")
+    assert fails(*use, "--greatest-rating", "4.5").endswith("has a rating of 5, above 4.5: set --greatest-rating.")
+    assert fails(*use, "--least-rating", "5.0").startswith("--least-rating must be below --greatest-rating")
+    unrated = ("simulate", "--dataset", f"csv:{csv}", "--csv-columns", "user=user,item=item", "--model", "mf")
+    assert fails(*unrated).endswith("has no ratings for mf to learn: choose --model ials or --model ncf.")
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
