@@ -21,6 +21,7 @@ from rich.console import Console
 
 from common.config import Settings, flag_of
 from common.models import model_of
+from common.rating_metrics import with_rmse
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured
 from experiments.baselines.central import central
@@ -82,7 +83,7 @@ def federated(settings: Settings, data_root: Path | None) -> dict[str, Any]:
 
 
 def _test(measured: Measured) -> dict[str, float]:
-    return measured.test.metrics
+    return with_rmse(measured.test.metrics)
 
 
 def _cell(values: list[float]) -> str:
