@@ -90,6 +90,7 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
         metavar="FILE",
         help="with a chain by URL: the contracts to use (new ones); what they paid is kept beside FILE",
     )
+    where.add_argument("--tensorboard", action="store_true", help="write TensorBoard event files into the run folder")
     if name == "run":
         where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run, as it was set")
     settings = added.add_argument_group("settings")

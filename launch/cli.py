@@ -116,6 +116,7 @@ def _train(
         deployment=parsed.deployment,
         data_root=Path(data_root) if data_root else None,
         resume=getattr(parsed, "resume", None),
+        tensorboard=parsed.tensorboard,
     )
     console = Console(stderr=True, quiet=parsed.json)
     report = train(settings, options, console)

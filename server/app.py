@@ -12,7 +12,7 @@ from server.chain import ChainLedger
 from server.coordinator import coordinate
 from server.federation import DEPLOYMENT_FILE, load_federation, load_secrets
 
-COORDINATOR_DIR, RUN_DIR, CHAIN_URL = "coordinator-dir", "run-dir", "chain-url"
+COORDINATOR_DIR, RUN_DIR, CHAIN_URL, TENSORBOARD = "coordinator-dir", "run-dir", "chain-url", "tensorboard"
 
 app = ServerApp()
 
@@ -20,13 +20,17 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run one federation to its end."""
+    tensorboard = context.run_config.get(TENSORBOARD, False)
+    if not isinstance(tensorboard, bool):
+        raise WrongUse(f"{TENSORBOARD} in the run config must be true or false, not {tensorboard!r}.")
     coordinator_dir = _folder(context, COORDINATOR_DIR)
     account, committee_secret = load_secrets(coordinator_dir)
     deployment = Deployment.load(coordinator_dir / DEPLOYMENT_FILE)
     ledger = ChainLedger(str(context.run_config[CHAIN_URL]), deployment, account.key)
     settings = Settings.from_run_config(context.run_config)
     federation = load_federation(coordinator_dir)
-    coordinate(grid, settings, federation, committee_secret, ledger, _folder(context, RUN_DIR))
+    run_dir = _folder(context, RUN_DIR)
+    coordinate(grid, settings, federation, committee_secret, ledger, run_dir, tensorboard=tensorboard)
 
 
 def _folder(context: Context, key: str) -> Path:

@@ -23,7 +23,14 @@ from server.strategy import ReputationFedAvg
 
 
 def coordinate(
-    grid: Grid, settings: Settings, federation: Federation, committee_secret: bytes, ledger: Ledger, run_dir: Path
+    grid: Grid,
+    settings: Settings,
+    federation: Federation,
+    committee_secret: bytes,
+    ledger: Ledger,
+    run_dir: Path,
+    *,
+    tensorboard: bool = False,
 ) -> Result:
     """Train a federation, from its first round or from the one after its checkpoint.
 
@@ -34,13 +41,14 @@ def coordinate(
         committee_secret: s_T of the seed chain.
         ledger: Where every step is recorded.
         run_dir: The run folder.
+        tensorboard: Whether to write TensorBoard events there.
 
     Raises:
         WrongUse: fewer accounts are registered than the settings have clients, or earlier rewards are unknown.
         CheckFailed: a file that the run goes on from was altered.
         LedgerConflict: the ledger holds another history of this run.
     """
-    folder = RunFolder(run_dir)
+    folder = RunFolder(run_dir, tensorboard=tensorboard)
     model = model_of(settings)
     cohort = ledger.participants()
     if len(cohort) < settings.clients:

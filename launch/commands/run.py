@@ -14,7 +14,7 @@ from launch.progress import RunProgress, say_what_starts
 from launch.resumed_run import resumed_run
 from launch.run_options import RunOptions
 from launch.workspace import PROJECT_ROOT
-from server.app import CHAIN_URL, COORDINATOR_DIR, RUN_DIR
+from server.app import CHAIN_URL, COORDINATOR_DIR, RUN_DIR, TENSORBOARD
 
 _PHASES_A_ROUND = 2
 
@@ -43,6 +43,7 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
                         COORDINATOR_DIR: str(ready.federation.folder),
                         RUN_DIR: str(ready.folder),
                         CHAIN_URL: ready.chain_url,
+                        TENSORBOARD: options.tensorboard,
                     }
                 )
                 progress.say("round 1")
