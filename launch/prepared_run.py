@@ -147,6 +147,7 @@ def _write(
         catalogue_hash=Catalogue.of(data.dataset).digest(),
         probe_shards=tuple(shard.digest() for shard in data.probe),
         data_hashes=data.dataset.file_hashes,
+        prepared_with=settings,
         chain_kind=chain_kind,
         folder=coordinator_dir,
         development=development,

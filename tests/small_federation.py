@@ -68,6 +68,7 @@ class SmallFederation:
             catalogue_hash=bytes([5]) * 32,
             probe_shards=tuple(shard.digest() for shard in self.data.probe),
             data_hashes={},
+            prepared_with=self.settings,
             chain_kind="memory",
             folder=folder,
             development=True,
@@ -108,8 +109,9 @@ class SmallFederation:
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
         grid = _LossyGrid(nodes, client_dirs or self.client_dirs, {node_of(client) for client in silent})
         secret = committee_secret(settings, development=True)
-        federation = self.federation(run_dir / "coordinator")
-        coordinate(grid, settings, federation, secret, ledger, run_dir, tensorboard=tensorboard)
+        coordinate(
+            grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir, tensorboard=tensorboard
+        )
         return PlayedRun(run_dir, ledger)
 
 
