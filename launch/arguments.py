@@ -17,7 +17,11 @@ _TRAINING_EXAMPLES = """\
       --csv-columns user=userId,item=movieId,timestamp=time
   tfedrs {command} --chain embedded --json > report.json"""
 
-_RESUME_EXAMPLE = "\n  tfedrs run --resume runs/latest"
+_RUN_EXAMPLES = """
+  tfedrs run --resume runs/latest
+
+  # everything but the run, which `flwr run . local` then submits
+  tfedrs run --hold --clients 3"""
 
 _DEPLOY_EXAMPLES = """\
   tfedrs account keys/operator
@@ -77,7 +81,7 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
         commands,
         name,
         help_text,
-        _TRAINING_EXAMPLES.format(command=name) + (_RESUME_EXAMPLE if name == "run" else ""),
+        _TRAINING_EXAMPLES.format(command=name) + (_RUN_EXAMPLES if name == "run" else ""),
     )
     where = added.add_argument_group("where")
     chains = "auto, anvil, embedded" + (", memory" if name == "simulate" else "") + " or a URL (auto)"
@@ -90,7 +94,9 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
         metavar="FILE",
         help="with a chain by URL: the contracts to use (new ones); what they paid is kept beside FILE",
     )
+    where.add_argument("--tensorboard", action="store_true", help="write TensorBoard event files into the run folder")
     if name == "run":
+        where.add_argument("--hold", action="store_true", help="start everything, and wait for runs of `flwr run`")
         where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run, as it was set")
     settings = added.add_argument_group("settings")
     for entry in fields(Settings):

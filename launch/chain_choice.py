@@ -10,7 +10,7 @@ from typing import Literal
 from common.errors import EnvironmentFailure, WrongUse
 from contracts.connection import read_chain_id
 from launch import anvil, embedded_chain, json_rpc
-from launch.processes import Supervisor
+from launch.processes import ChildProcess, Supervisor
 
 URL_VARIABLE = "TFEDRS_CHAIN_URL"
 DEVELOPMENT_BALANCE_WEI = 10_000 * 10**18
@@ -20,11 +20,12 @@ ChainKind = Literal["anvil", "embedded", "external"]
 
 @dataclass(frozen=True)
 class ChainEndpoint:
-    """A chain that answers."""
+    """A chain that answers, and the processes of one that was started here."""
 
     kind: ChainKind
     url: str
     chain_id: int
+    processes: tuple[ChildProcess, ...] = ()
 
     @property
     def development(self) -> bool:
@@ -60,7 +61,7 @@ def open_chain(choice: str, folder: Path) -> Iterator[ChainEndpoint]:
             url = anvil.start_anvil(supervisor, program, folder)
         else:
             url = embedded_chain.start_embedded_chain(supervisor, folder)
-        yield ChainEndpoint(kind, url, read_chain_id(url))
+        yield ChainEndpoint(kind, url, read_chain_id(url), supervisor.children)
 
 
 def fund_development_account(endpoint: ChainEndpoint, address: str, wei: int = DEVELOPMENT_BALANCE_WEI) -> None:

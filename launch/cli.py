@@ -82,15 +82,23 @@ def _failed(message: str, exit_code: int) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> dict[str, Any]:
-    from launch.commands.run import run  # noqa: PLC0415
-
     if parsed.chain == "memory":
         raise WrongUse("The memory ledger lives in one process; use it with `tfedrs simulate`, or --chain embedded.")
+    if parsed.hold:
+        from launch.commands.hold import hold  # noqa: PLC0415
+
+        if parsed.json:
+            raise WrongUse("A federation that is held has no report of its own; leave out --json, or leave out --hold.")
+        train: Callable[..., dict[str, Any]] = hold
+    else:
+        from launch.commands.run import run  # noqa: PLC0415
+
+        train = run
     if parsed.resume is not None:
         from launch.resumed_run import settings_of  # noqa: PLC0415
 
-        return _train(parsed, run, settings_of(parsed.resume))
-    return _train(parsed, run)
+        return _train(parsed, train, settings_of(parsed.resume))
+    return _train(parsed, train)
 
 
 def _simulate(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -116,6 +124,7 @@ def _train(
         deployment=parsed.deployment,
         data_root=Path(data_root) if data_root else None,
         resume=getattr(parsed, "resume", None),
+        tensorboard=parsed.tensorboard,
     )
     console = Console(stderr=True, quiet=parsed.json)
     report = train(settings, options, console)

@@ -30,7 +30,14 @@ class LocalFederation:
     `node.key` and `ca.pem`, which lie in the client's own folder. Nodes are numbered in the order of `client_dirs`.
     """
 
-    def __init__(self, app_dir: Path, folder: Path, client_dirs: Sequence[Path], port: int | None = None) -> None:
+    def __init__(
+        self,
+        app_dir: Path,
+        folder: Path,
+        client_dirs: Sequence[Path],
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Remember what to start.
 
         Args:
@@ -38,17 +45,30 @@ class LocalFederation:
             folder: The run folder.
             client_dirs: One folder for each client, anywhere; a `node.key` found there is used, else one is made.
             port: The SuperLink's port on 127.0.0.1; None lets the system pick one.
+            environment: Variables for the ServerApps.
         """
         self._app_dir = app_dir.resolve()
         self._folder = folder.resolve()
         self._client_dirs = [path.resolve() for path in client_dirs]
         self._port = port
+        self._environment = environment or {}
         self._resources = ExitStack()
         self._superlink = Supervisor()
         self._nodes = Supervisor()
         self._node_ids: tuple[int, ...] = ()
+        self._address: str
         self._bundle: AppBundle
         self._control: ControlApi
+
+    @property
+    def address(self) -> str:
+        """The SuperLink's "host:port"."""
+        return self._address
+
+    @property
+    def authority(self) -> Path:
+        """PEM file of the authority that signed the SuperLink's certificate."""
+        return self._folder / "tls" / "ca.pem"
 
     @property
     def node_ids(self) -> tuple[int, ...]:
@@ -98,7 +118,7 @@ class LocalFederation:
         """
         deadline = time.monotonic() + timeout_seconds
         while not (status := self._status_and_details(run_id))[0].startswith("finished"):
-            self._raise_if_any_ended(f"during run {run_id}")
+            self.raise_if_any_ended(f"during run {run_id}")
             if time.monotonic() > deadline:
                 self.stop(run_id)
                 late = f"run {run_id} was not done after {timeout_seconds:g} s"
@@ -119,6 +139,11 @@ class LocalFederation:
         if not self.status(run_id).startswith("finished"):
             self._control.stop_run(run_id)
 
+    def raise_if_any_ended(self, when: str) -> None:
+        """Raise EnvironmentFailure, one sentence with the log's name, if the SuperLink or a SuperNode ended."""
+        self._superlink.raise_if_any_ended(when)
+        self._nodes.raise_if_any_ended(when)
+
     def _start(self, resources: ExitStack) -> None:
         if len(set(self._client_dirs)) < len(self._client_dirs):
             raise WrongUse("two clients share a folder: give each its own")
@@ -126,12 +151,12 @@ class LocalFederation:
         if self._port is not None:
             require_free_port(self._port)
             port = self._port
-        address = f"{LOOPBACK}:{port}"
+        self._address = address = f"{LOOPBACK}:{port}"
         public_keys = [load_or_create_node_key(client_dir) for client_dir in self._client_dirs]
         certificates = write_certificates(self._folder / "tls")
         for client_dir in self._client_dirs:
             write_atomically(client_dir / AUTHORITY_FILE, certificates.authority.read_bytes(), private=True)
-        superlink = start_superlink(self._superlink, self._folder, certificates, port)
+        superlink = start_superlink(self._superlink, self._folder, certificates, port, self._environment)
 
         # While the SuperLink imports itself for a second, so does its client here, and the app is bundled.
         from launch.control_api import ControlApi  # noqa: PLC0415
@@ -157,10 +182,6 @@ class LocalFederation:
             return self._control.run_status(run_id)
         except NoAnswer:  # busy, or gone: then its process has ended, which the caller sees
             return "unknown", ""
-
-    def _raise_if_any_ended(self, when: str) -> None:
-        self._superlink.raise_if_any_ended(when)
-        self._nodes.raise_if_any_ended(when)
 
     def _save_log(self, run_id: int) -> Path:
         path = self._folder / "logs" / "serverapp.log"

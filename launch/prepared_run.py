@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.account import SigningAccount, load_account, save_account
@@ -21,6 +21,7 @@ from launch.preparation import (
     prepare_data,
     write_client_folders,
 )
+from launch.processes import ChildProcess
 from launch.run_options import RunOptions
 from launch.workspace import choose_run_folder, link_latest, require_writable, write_config
 from server.federation import Federation, save_federation
@@ -42,6 +43,7 @@ class PreparedRun:
         client_accounts: Their addresses, in the same order.
         ledger: With the contracts in place and the clients registered.
         chain_url: Empty for the memory ledger.
+        chain_processes: Those of a chain that was started here.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class PreparedRun:
     client_accounts: tuple[str, ...]
     ledger: Ledger
     chain_url: str
+    chain_processes: tuple[ChildProcess, ...] = ()
 
 
 @contextmanager
@@ -77,7 +80,7 @@ def prepared_run(settings: Settings, options: RunOptions) -> Iterator[PreparedRu
         chain_ledger = open_ledger(
             endpoint, settings, accounts.coordinator, accounts.clients, options.deployment, folder / "coordinator"
         )
-        yield _write(
+        ready = _write(
             settings,
             options,
             data,
@@ -88,6 +91,7 @@ def prepared_run(settings: Settings, options: RunOptions) -> Iterator[PreparedRu
             endpoint.url,
             development=endpoint.development,
         )
+        yield replace(ready, chain_processes=endpoint.processes)
 
 
 def _payer(options: RunOptions) -> SigningAccount | None:
@@ -147,6 +151,7 @@ def _write(
         catalogue_hash=Catalogue.of(data.dataset).digest(),
         probe_shards=tuple(shard.digest() for shard in data.probe),
         data_hashes=data.dataset.file_hashes,
+        prepared_with=settings,
         chain_kind=chain_kind,
         folder=coordinator_dir,
         development=development,

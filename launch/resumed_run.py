@@ -57,4 +57,4 @@ def resumed_run(folder: Path, settings: Settings, chain: str) -> Iterator[Prepar
         deployment = Deployment.load(federation.folder / DEPLOYMENT_FILE)
         ledger = ChainLedger(endpoint.url, deployment, load_account(federation.folder).key)
         accounts = tuple(load_account(client_dir).address for client_dir in client_dirs)
-        yield PreparedRun(folder, (), federation, client_dirs, accounts, ledger, endpoint.url)
+        yield PreparedRun(folder, (), federation, client_dirs, accounts, ledger, endpoint.url, endpoint.processes)

@@ -15,6 +15,7 @@ class RunOptions:
         deployment: On a chain given by URL, the file of the contracts to use; None deploys new ones. What their
             ledger has paid so far is kept beside that file.
         resume: The folder of an interrupted run to go on with; nothing else but the chain's URL is then looked at.
+        tensorboard: Whether to write TensorBoard event files too.
         data_root: Folder of the data sets that are not bundled (TFEDRS_DATA).
     """
 
@@ -24,3 +25,4 @@ class RunOptions:
     deployment: Path | None
     data_root: Path | None
     resume: Path | None = None
+    tensorboard: bool = False

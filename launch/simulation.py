@@ -24,6 +24,8 @@ def simulate(
     ledger: Ledger,
     run_dir: Path,
     on_reply: Callable[[], None],
+    *,
+    tensorboard: bool = False,
 ) -> Mapping[str, float]:
     """Run a prepared federation to its end, node after node; return the nodes' processor seconds by message type.
 
@@ -33,7 +35,7 @@ def simulate(
     app = build_app(open_folder=_SharedFolders().open, peer_work=_SharedPeerWork())
     _, committee_secret = load_secrets(federation.folder)
     grid = InProcessGrid(app, client_dirs, on_reply)
-    coordinate(grid, settings, federation, committee_secret, ledger, run_dir)
+    coordinate(grid, settings, federation, committee_secret, ledger, run_dir, tensorboard=tensorboard)
     return grid.cpu_seconds
 
 

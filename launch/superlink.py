@@ -1,5 +1,6 @@
 """Flower's SuperLink: the server that nodes connect to and that runs the ServerApp. TLS and node keys always."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from launch.certificates import ServerCertificates
@@ -9,11 +10,24 @@ from launch.processes import LOOPBACK, ChildProcess, Supervisor
 DATABASE_FILE = "superlink.db"
 
 
-def start_superlink(supervisor: Supervisor, folder: Path, certificates: ServerCertificates, port: int) -> ChildProcess:
+def start_superlink(
+    supervisor: Supervisor,
+    folder: Path,
+    certificates: ServerCertificates,
+    port: int,
+    environment: Mapping[str, str],
+) -> ChildProcess:
     """Start a SuperLink on 127.0.0.1 with an empty database in the run folder.
 
     An earlier database is removed: a run does not survive the end of its SuperLink, it is resumed from the app's own
     checkpoint, and the earlier nodes would seem to be online for a minute.
+
+    Args:
+        supervisor: Stops it at the end.
+        folder: The run folder.
+        certificates: What it shows to clients.
+        port: Where it listens.
+        environment: Variables for it, and so for the ServerApps that it starts.
     """
     database = folder / DATABASE_FILE
     for path in folder.glob(f"{DATABASE_FILE}*"):  # SQLite's journals lie beside it
@@ -34,7 +48,7 @@ def start_superlink(supervisor: Supervisor, folder: Path, certificates: ServerCe
     return supervisor.start(
         "superlink",
         command,
-        environment=flower_environment(folder / "flower" / "superlink"),
+        environment={**flower_environment(folder / "flower" / "superlink"), **environment},
         folder=folder,
         log=folder / "logs" / "superlink.log",
     )

@@ -13,6 +13,7 @@ from common.record_fields import bytes_record
 from common.seeding import generator
 from common.update import Packed, encode_model
 from common.wire import RoundTask, round_config
+from contracts.deployment import WEI_PER_TOKEN
 from server.federation import Federation, earned_before
 from server.ledger import Ledger
 from server.run_folder import Checkpoint, RunFolder
@@ -23,7 +24,14 @@ from server.strategy import ReputationFedAvg
 
 
 def coordinate(
-    grid: Grid, settings: Settings, federation: Federation, committee_secret: bytes, ledger: Ledger, run_dir: Path
+    grid: Grid,
+    settings: Settings,
+    federation: Federation,
+    committee_secret: bytes,
+    ledger: Ledger,
+    run_dir: Path,
+    *,
+    tensorboard: bool = False,
 ) -> Result:
     """Train a federation, from its first round or from the one after its checkpoint.
 
@@ -31,16 +39,17 @@ def coordinate(
         grid: Flower's grid, or the in-process one.
         settings: The run's settings.
         federation: Catalogue, probe shards and contracts.
-        committee_secret: s_T of the seed chain.
+        committee_secret: What s_T of the seed chain comes from.
         ledger: Where every step is recorded.
         run_dir: The run folder.
+        tensorboard: Whether to write TensorBoard events there.
 
     Raises:
         WrongUse: fewer accounts are registered than the settings have clients, or earlier rewards are unknown.
         CheckFailed: a file that the run goes on from was altered.
         LedgerConflict: the ledger holds another history of this run.
     """
-    folder = RunFolder(run_dir)
+    folder = RunFolder(run_dir, tensorboard=tensorboard)
     model = model_of(settings)
     cohort = ledger.participants()
     if len(cohort) < settings.clients:
@@ -61,7 +70,8 @@ def coordinate(
     else:
         _refuse_if_others_were_paid(checkpoint, federation, ledger)
     model_bytes = folder.get_object(checkpoint.model)
-    seed_chain = SeedChain(committee_secret, settings.rounds)
+    _fill_treasury(ledger, settings, settings.rounds - checkpoint.settled_rounds)
+    seed_chain = SeedChain(federation.seed_secret(committee_secret, checkpoint.run_id), settings.rounds)
     recorder = RunRecorder(settings, federation, ledger, folder, checkpoint)
     recorder.open_run(seed_chain.anchor)
     task = RoundTask(
@@ -79,6 +89,13 @@ def coordinate(
         timeout=settings.phase_timeout,
         train_config=round_config(task),
     )
+
+
+def _fill_treasury(ledger: Ledger, settings: Settings, rounds_left: int) -> None:
+    """Make sure that the rounds can be paid; the launcher saw to it for a federation's first run only."""
+    missing_wei = rounds_left * settings.reward_per_round * WEI_PER_TOKEN - ledger.treasury_wei()
+    if missing_wei > 0:
+        ledger.fund(missing_wei)
 
 
 def _refuse_if_others_were_paid(checkpoint: Checkpoint, federation: Federation, ledger: Ledger) -> None:

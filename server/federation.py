@@ -1,8 +1,8 @@
 """The coordinator's folder: what it knows of a federation before the first round.
 
 account.json  account.pass   the account that writes to the ledger
-committee.secret             s_T, the secret end of the seed chain (mode 600)
-federation.json              public: catalogue, probe shards, data hashes
+committee.secret             what the secret ends s_T of the runs' seed chains come from (mode 600)
+federation.json              public: catalogue, probe shards, data hashes, the settings it was prepared with
 deployment.json              public: where the contracts are
 deployment.rewards.json      public: all rewards earned on this ledger so far
 
@@ -37,6 +37,7 @@ class Federation:
         catalogue_hash: 32 bytes.
         probe_shards: Digests of the probe pool's shards, 32 bytes each.
         data_hashes: File name -> sha256, for the record.
+        prepared_with: The settings that the data were cut by, and those of a run that is told no others.
         chain_kind: "anvil", "embedded", "external" or "memory".
         folder: The coordinator's folder.
         development: The launcher started the chain itself: accounts and run ids repeat from the seed.
@@ -47,6 +48,7 @@ class Federation:
     catalogue_hash: bytes
     probe_shards: tuple[bytes, ...]
     data_hashes: dict[str, str]
+    prepared_with: Settings
     chain_kind: str
     folder: Path
     development: bool
@@ -76,6 +78,14 @@ class Federation:
             return secrets.token_bytes(32)
         return keccak(self.settings_hash(settings) + run_count.to_bytes(8, "big"))
 
+    def seed_secret(self, committee_secret: bytes, run_id: bytes) -> bytes:
+        """Return s_T of one run's seed chain, 32 bytes.
+
+        A run has revealed its whole chain at its end, so the next one needs another. On a development chain the secret
+        is no secret, and stays as it is.
+        """
+        return committee_secret if self.development else keccak(committee_secret + run_id)
+
 
 def save_federation(federation: Federation, committee_secret: bytes) -> None:
     """Write the coordinator's folder, its account excepted."""
@@ -84,6 +94,7 @@ def save_federation(federation: Federation, committee_secret: bytes) -> None:
         "catalogue_hash": federation.catalogue_hash.hex(),
         "probe_shards": [shard.hex() for shard in federation.probe_shards],
         "data_hashes": federation.data_hashes,
+        "prepared_with": federation.prepared_with.to_run_config(),
         "chain_kind": federation.chain_kind,
         "development": federation.development,
         "given_deployment": None if federation.given_deployment is None else str(federation.given_deployment),
@@ -106,12 +117,13 @@ def load_federation(folder: Path) -> Federation:
             catalogue_hash=bytes.fromhex(record["catalogue_hash"]),
             probe_shards=tuple(bytes.fromhex(shard) for shard in record["probe_shards"]),
             data_hashes=dict(record["data_hashes"]),
+            prepared_with=Settings.from_run_config(record["prepared_with"]),
             chain_kind=str(record["chain_kind"]),
             folder=folder,
             development=bool(record["development"]),
             given_deployment=None if given is None else Path(given),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongUse(
             f"{folder / FEDERATION_FILE} cannot be read ({error}); let the launcher write it again."
         ) from error

@@ -11,6 +11,7 @@ from common.update import object_name
 from server.ledger import Settlement
 from server.report_page import render_report
 from server.settlement import Standing
+from server.tensorboard_events import TensorboardEvents
 
 
 @dataclass
@@ -37,8 +38,15 @@ class Checkpoint:
 class RunFolder:
     """Files of one run below `path`. Everything is written whole or not at all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, tensorboard: bool = False) -> None:
+        """Use a folder, which need not be there yet.
+
+        Args:
+            path: Where.
+            tensorboard: Whether the report is to be written as TensorBoard events too.
+        """
         self.path = path
+        self._events = TensorboardEvents(path / "tensorboard") if tensorboard else None
 
     def put_object(self, data: bytes) -> str:
         """Store a public object under its sha256 and return it."""
@@ -94,9 +102,11 @@ class RunFolder:
             return None
 
     def write_report(self, report: dict[str, Any]) -> None:
-        """Replace report.json, and report.html, which shows the same."""
+        """Replace report.json, and report.html, which shows the same; add what is new to the TensorBoard events."""
         write_atomically(self.path / "report.json", json.dumps(report, indent=2).encode())
         write_atomically(self.path / "report.html", render_report(report).encode())
+        if self._events is not None:
+            self._events.add(report["rounds"])
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint; the round it names is settled from this moment on."""

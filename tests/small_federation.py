@@ -68,6 +68,7 @@ class SmallFederation:
             catalogue_hash=bytes([5]) * 32,
             probe_shards=tuple(shard.digest() for shard in self.data.probe),
             data_hashes={},
+            prepared_with=self.settings,
             chain_kind="memory",
             folder=folder,
             development=True,
@@ -89,6 +90,7 @@ class SmallFederation:
         settings: Settings | None = None,
         app: ClientApp | None = None,
         client_dirs: list[Path] | None = None,
+        tensorboard: bool = False,
     ) -> "PlayedRun":
         """Play the run to its end, or from its checkpoint to its end.
 
@@ -100,13 +102,16 @@ class SmallFederation:
             settings: Instead of the federation's own.
             app: Instead of an app that keeps no replies.
             client_dirs: Instead of the federation's own, such as in another order.
+            tensorboard: Whether to write events.
         """
         ledger = ledger or self.ledger()
         settings = settings or self.settings
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
         grid = _LossyGrid(nodes, client_dirs or self.client_dirs, {node_of(client) for client in silent})
         secret = committee_secret(settings, development=True)
-        coordinate(grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir)
+        coordinate(
+            grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir, tensorboard=tensorboard
+        )
         return PlayedRun(run_dir, ledger)
 
 

@@ -12,6 +12,7 @@ from launch.chain_choice import ChainKind, fund_development_account, kept_chain,
 from server.chain import ChainLedger
 from server.federation import DEPLOYMENT_FILE
 from server.settlement import reward_leaves
+from server.submitted_run import federation_home
 
 
 def claim(run: Path, account_dir: Path, chain: str, payer_dir: Path | None) -> dict[str, Any]:
@@ -36,13 +37,14 @@ def claim(run: Path, account_dir: Path, chain: str, payer_dir: Path | None) -> d
     account = load_account(account_dir)
     payer = load_account(payer_dir) if payer_dir is not None else account
     evidence_path, evidence = _last_evidence(run)
-    deployment = _contracts(run)
+    home = federation_home(run)
+    deployment = _contracts(home)
     cohort = evidence["cohort"]
     if account.address not in cohort:
         raise WrongUse(f"Account {account.address} took no part in {run}; give its own --account and --run.")
     cumulative = {one["account"]: int(one["cumulative_wei"]) for one in evidence["judgements"]}
     leaves = reward_leaves(cohort, cumulative)
-    with open_chain(_own_chain(run) if chain == "auto" else chain, run / "chain") as endpoint:
+    with open_chain(_own_chain(home) if chain == "auto" else chain, home / "chain") as endpoint:
         ledger = ChainLedger(endpoint.url, deployment, payer.key)
         record = ledger.round_record(bytes.fromhex(evidence["run_id"]), evidence["round"])
         if record is None or record.settlement is None or record.sequence is None:

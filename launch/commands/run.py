@@ -14,7 +14,7 @@ from launch.progress import RunProgress, say_what_starts
 from launch.resumed_run import resumed_run
 from launch.run_options import RunOptions
 from launch.workspace import PROJECT_ROOT
-from server.app import CHAIN_URL, COORDINATOR_DIR, RUN_DIR
+from server.app import CHAIN_URL, COORDINATOR_DIR, RUN_DIR, TENSORBOARD
 
 _PHASES_A_ROUND = 2
 
@@ -32,7 +32,7 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
     began = time.monotonic()
     with RunProgress(console, settings.rounds) as progress:
         progress.say("preparing data, chain and contracts")
-        with _ready(settings, options) as ready:
+        with ready_run(settings, options) as ready:
             say_what_starts(console, ready)
             progress.say(f"starting SuperLink and {settings.clients} SuperNodes")
             with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs) as federation:
@@ -43,6 +43,7 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
                         COORDINATOR_DIR: str(ready.federation.folder),
                         RUN_DIR: str(ready.folder),
                         CHAIN_URL: ready.chain_url,
+                        TENSORBOARD: options.tensorboard,
                     }
                 )
                 progress.say("round 1")
@@ -58,7 +59,8 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
     }
 
 
-def _ready(settings: Settings, options: RunOptions) -> AbstractContextManager[PreparedRun]:
+def ready_run(settings: Settings, options: RunOptions) -> AbstractContextManager[PreparedRun]:
+    """Return a new run or the one to go on with, with its chain up inside the `with` block."""
     if options.resume is not None:
         return resumed_run(options.resume, settings, options.chain)
     return prepared_run(settings, options)

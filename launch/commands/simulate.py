@@ -34,6 +34,7 @@ def simulate(settings: Settings, options: RunOptions, console: Console) -> dict[
                 ready.ledger,
                 ready.folder,
                 on_reply=lambda: progress.look_at(report_path),
+                tensorboard=options.tensorboard,
             )
             cpu_seconds = {
                 "train": node_cpu[MessageType.TRAIN],

@@ -12,7 +12,7 @@ from common.config import Settings, flag_of
 from common.errors import WrongUse
 
 ROOT = Path(__file__).parents[2]
-LAUNCHER_KEYS = {"coordinator-dir": "", "run-dir": "", "chain-url": ""}
+LAUNCHER_KEYS = {"tensorboard": False, "coordinator-dir": "", "run-dir": "", "chain-url": ""}
 ONE_SENTENCE = re.compile(r"^[^\n]+[^.\n]\.$")
 
 OUT_OF_LIMITS = [

@@ -109,6 +109,9 @@ def test_an_unknown_flag_or_command(fails: Fails) -> None:
 
 def test_what_only_one_command_can_do(fails: Fails) -> None:
     assert fails("run", "--chain", "memory").startswith("The memory ledger lives in one process; ")
+    assert "--hold" in fails("simulate", "--hold")
+    assert fails("run", "--hold", "--json").startswith("A federation that is held has no report of its own; ")
+    assert fails("run", "--hold", "--tensorboard").endswith('add -c "tensorboard=true" to `flwr run`.')
 
 
 # --- data

@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,11 @@ from common.errors import EnvironmentFailure, TfedrsError, WrongUse
 from contracts.deployment import deploy
 from launch import json_rpc
 from launch.chain_choice import open_chain
+from launch.preparation import committee_secret, draw_accounts, prepare_data
 from launch.prepared_run import PreparedRun, prepared_run
 from launch.run_options import RunOptions
 from server.federation import load_federation, load_secrets
+from server.submitted_run import FIXED_BY_PREPARATION
 from tests.launch.small_data import COLUMNS, ITEMS, USERS, write_small_csv
 
 
@@ -79,6 +82,26 @@ def test_the_settings_are_in_the_folder(ready: PreparedRun, settings: Settings) 
     config = tomllib.loads((ready.folder / "config.toml").read_text())
     assert Settings.from_run_config(config["settings"]) == settings
     assert config["data_sha256"].keys() == {"ratings.csv"}
+
+
+class _WatchedSettings:
+    """Settings that note what is asked of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.asked: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        self.asked.add(name)
+        return getattr(self._settings, name)
+
+
+def test_what_preparation_looks_at_is_fixed_for_all_runs_of_the_federation(settings: Settings) -> None:
+    watched: Any = _WatchedSettings(settings)
+    prepare_data(watched, None)
+    draw_accounts(watched, development=True)
+    committee_secret(watched, development=True)
+    assert watched.asked | {"unsafe_single_user"} == {*FIXED_BY_PREPARATION, "unsafe_single_user"}
 
 
 def test_the_same_seed_prepares_the_same_files(settings: Settings, tmp_path: Path) -> None:

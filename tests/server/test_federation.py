@@ -20,7 +20,7 @@ from server.federation import (
 @pytest.fixture
 def federation(tmp_path: Path) -> Federation:
     return Federation(
-        150, bytes([1]) * 32, (bytes([2]) * 32, bytes([3]) * 32), {"a.csv": "00"}, "memory", tmp_path, True
+        150, bytes([1]) * 32, (bytes([2]) * 32, bytes([3]) * 32), {"a.csv": "00"}, Settings(), "memory", tmp_path, True
     )
 
 
@@ -66,6 +66,14 @@ def test_the_settings_hash_covers_settings_data_catalogue_and_probe_set(federati
     assert len({federation.settings_hash(settings), *changed}) == 5
     elsewhere = replace(federation, folder=Path("/elsewhere"), chain_kind="anvil", development=False)
     assert elsewhere.settings_hash(settings) == federation.settings_hash(settings)
+
+
+def test_every_run_has_a_seed_secret_of_its_own_where_secrets_are_secret(federation: Federation) -> None:
+    master, runs = bytes([9]) * 32, [bytes([run]) * 32 for run in (1, 2)]
+    assert {federation.seed_secret(master, run) for run in runs} == {master}
+    real = replace(federation, development=False)
+    assert len({master, *(real.seed_secret(master, run) for run in runs)}) == 3
+    assert real.seed_secret(master, runs[0]) == real.seed_secret(master, runs[0])  # a resumed run goes on with its own
 
 
 def test_run_ids_repeat_on_a_development_chain_alone_and_differ_by_run(federation: Federation) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.config import Settings
 from common.errors import WrongUse
 from server.federation import (
     Federation,
@@ -19,6 +20,8 @@ from server.federation import (
     save_rewards,
 )
 from server.ledger import Receipt, RoundRecord
+from server.memory_ledger import MemoryLedger
+from tests.small_federation import WAD, SmallFederation
 
 RECEIPT = Receipt(bytes(32), 1, 21_000)
 TOTALS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2**128))
@@ -39,7 +42,9 @@ def test_rewards_lie_beside_the_contracts_each_ledger_its_own(tmp_path: Path) ->
 
 
 def test_a_run_with_contracts_of_its_own_keeps_the_rewards_in_the_coordinators_folder(tmp_path: Path) -> None:
-    own = Federation(5, bytes(32), (bytes(32),), {}, "external", tmp_path / "coordinator", development=False)
+    own = Federation(
+        5, bytes(32), (bytes(32),), {}, Settings(), "external", tmp_path / "coordinator", development=False
+    )
     given_ones = replace(own, given_deployment=tmp_path / "contracts" / "sepolia.json")
     assert own.rewards_file == tmp_path / "coordinator" / "deployment.rewards.json"
     assert given_ones.rewards_file == tmp_path / "contracts" / "sepolia.rewards.json"
@@ -87,3 +92,12 @@ def test_totals_never_shrink_and_nobody_is_forgotten(
     assert sequence == max(sequences)
     assert totals == {account: max(first.get(account, 0), second.get(account, 0)) for account in first | second}
     assert all(isinstance(wei, str) for wei in json.loads(path.read_bytes())["cumulative_wei"].values())
+
+
+def test_the_coordinator_fills_the_treasury_for_the_rounds_to_come(small: SmallFederation, tmp_path: Path) -> None:
+    """The launcher filled it for a federation's first run only."""
+    promised_wei = small.settings.rounds * small.settings.reward_per_round * WAD
+    ledger = MemoryLedger(treasury_wei=promised_wei - 1, owner_wei=promised_wei)
+    ledger.register_for([account.address for account in small.accounts], 0)
+    small.play(tmp_path, ledger)
+    assert ledger.treasury_wei() + ledger.unclaimed_wei() == promised_wei
