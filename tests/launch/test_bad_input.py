@@ -82,7 +82,7 @@ def small(csv: Path, *more: str) -> tuple[str, ...]:
         (["--clients", "1"], "--clients must be at least 2, not 1."),
         (["--clients", "-3"], "--clients must be at least 2, not -3."),
         (["--rounds", "0"], "--rounds must be at least 1, not 0."),
-        (["--model", "magic"], "--model must be one of ials, ncf, not 'magic'."),
+        (["--model", "magic"], "--model must be one of ials, ncf, mf, not 'magic'."),
         (["--partition", "fair"], "--partition must be one of even, amount, taste, single-user, not 'fair'."),
         (["--aggregation", "mean"], "--aggregation must be one of reputation, fedavg, not 'mean'."),
         (["--alpha0", "nan"], "--alpha0 must be finite, not nan."),
