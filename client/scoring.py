@@ -68,9 +68,7 @@ def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[Sig
         if subject.shard not in bases:
             bases[subject.shard] = work.base_metrics(round_task, model, state, subject.shard, shard)
         gained = gain(shard_metrics(model, applied, shard), bases[subject.shard])
-        judged = Score(
-            subject.account, subject.commitment, subject.shard, _wad(gained.ndcg_at_10), _wad(gained.hit_ratio_at_10)
-        )
+        judged = Score(subject.account, subject.commitment, subject.shard, _wad(gained.first), _wad(gained.second))
         message = score_message(round_task.domain, round_task.run_id, round_task.server_round, judged)
         scores.append(SignedScore(judged, sign(message, account.key)))
     return scores

@@ -9,6 +9,7 @@ from common.data.client_part import ClientPart
 from common.errors import Rejected
 from common.evaluation import evaluate
 from common.models import Arrays, FloatArray, Model, model_of
+from common.rating_metrics import rating_errors
 from common.update import Packed, decode_model, encode_update, object_name
 from common.wire import RoundTask, TrainReply
 
@@ -71,14 +72,20 @@ def received_state(task: RoundTask, model: Model, folder: ParticipantFolder) -> 
 
 
 def local_metrics(model: Model, state: Arrays, user_vectors: FloatArray, part: ClientPart) -> dict[str, float]:
-    """Rank the held-out items of this client's users: means under `validation_` and `test_`, with the user counts."""
+    """Rank the held-out items of this client's users, and predict their ratings where the model does.
+
+    Returns:
+        Means under `validation_` and `test_`, with the user counts. Of ratings, the mean *squared* error: the root is
+        taken of everybody's mean (`server.report.mean_metrics`).
+    """
     figures: dict[str, float] = {}
-    for name, held_out, also_known in (
-        ("validation", part.validation, None),
-        ("test", part.test, part.validation),
+    for name, held_out, ratings, also_known in (
+        ("validation", part.validation, part.validation_ratings, None),
+        ("test", part.test, part.test_ratings, part.validation),
     ):
         evaluation = evaluate(model, state, user_vectors, part.seen, held_out, part.candidates, also_known)
         figures[f"{name}_users"] = evaluation.users
         if evaluation.users:
-            figures |= {f"{name}_{metric}": value for metric, value in evaluation.metrics.items()}
+            errors = rating_errors(model, state, user_vectors, held_out, ratings)
+            figures |= {f"{name}_{metric}": value for metric, value in (evaluation.metrics | errors).items()}
     return figures

@@ -13,7 +13,7 @@ import rfc8785
 
 from common.errors import WrongUse
 
-MODELS = ("ials", "ncf")
+MODELS = ("ials", "ncf", "mf")
 VARIANTS = ("neumf", "gmf", "mlp")
 NOISES = ("none", "gaussian")
 PARTITIONS = ("even", "amount", "taste", "single-user")
@@ -63,6 +63,14 @@ class Settings:
     warm_start_rounds: int = _setting(
         2, "ncf: rounds of federated iALS that its item factors start from (not for mlp)", least=0, most=100_000
     )
+    mf_regularisation: float = _setting(0.012, "mf: lambda, where the rating range has length 1", above=0.0, most=1e3)
+    mf_learning_rate: float = _setting(
+        30.0, "mf: step of the item factors, where the rating range has length 1", above=0.0, most=1e6
+    )
+    least_rating: float = _setting(
+        0.5, "mf: the lowest rating, which everybody knows; predictions are cut to the range", least=-1e4, most=1e4
+    )
+    greatest_rating: float = _setting(5.0, "mf: the highest rating", least=-1e4, most=1e4)
     noise: str = _setting("none", "gaussian: clip a client's whole update and add noise to it", choices=NOISES)
     clipping_norm: float = _setting(1.0, "noise: L2 bound C on what one client contributes", above=0.0, most=1e9)
     noise_multiplier: float = _setting(
@@ -100,6 +108,10 @@ class Settings:
             value = getattr(self, entry.name)
             _check_type(entry.name, value, type(entry.default))
             _check_limits(entry.name, value, entry.metadata)
+        if self.least_rating >= self.greatest_rating:
+            raise WrongUse(
+                f"--least-rating must be below --greatest-rating, not {self.least_rating} of {self.greatest_rating}."
+            )
 
     @classmethod
     def from_run_config(cls, run_config: Mapping[str, object]) -> Self:

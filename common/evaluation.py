@@ -17,6 +17,10 @@ USERS_SCORED_TOGETHER = 256  # times the catalogue: the memory that evaluation n
 class Scorer(Protocol):
     """Whatever scores the catalogue for a user vector: every `Model`, and a baseline that is not trained."""
 
+    @property
+    def rating_range(self) -> tuple[float, float] | None:
+        """The least and the greatest rating where scores are predicted ratings; None where they only rank."""
+
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
         """Higher is better. Shape (users, items)."""
 

@@ -1,4 +1,9 @@
-"""What a peer computes: how much one update alone improves the ranking of public volunteers' held-out items."""
+"""What a peer computes: how much one update alone improves the model for public volunteers' held-out items.
+
+A model that ranks is judged by how high it ranks those items, one that predicts ratings by how far off it is. Either
+way a shard is measured by two figures of which higher is better, and a gain is their difference over the model that was
+sent, so that doing nothing gains 0. Both gains lie in [-1, 1].
+"""
 
 from dataclasses import dataclass
 
@@ -6,33 +11,31 @@ import numpy as np
 
 from common.data.probe import ProbeShard
 from common.metrics import hit_ratio_at, ndcg_at, ranks
-from common.models.model import Arrays, Model
+from common.models.model import Arrays, FloatArray, Model
+from common.rating_metrics import predicted_ratings
 
 CUTOFF = 10
 
 
 @dataclass(frozen=True)
 class ShardMetrics:
-    """Means over a shard's pairs, on the full catalogue; or, as a difference of two of these, gains."""
+    """Means over a shard's pairs; or, as a difference of two of these, gains. Higher is better.
 
-    ndcg_at_10: float
-    hit_ratio_at_10: float
+    Fields:
+        first: NDCG@10 on the full catalogue; for ratings, -RMSE in units of the rating range.
+        second: The hit ratio at 10 on the full catalogue; for ratings, -MAE in units of the rating range.
+    """
+
+    first: float
+    second: float
 
 
 def shard_metrics(model: Model, state: Arrays, shard: ProbeShard) -> ShardMetrics:
-    """Fold each volunteer in once, then rank each of its held-out items.
-
-    The rivals are the whole catalogue without the volunteer's history and without its other held-out items.
-    Deterministic.
-    """
+    """Fold each volunteer in once, then measure its held-out items. Deterministic."""
     scores = model.scores(state, model.fold_in(state, shard.histories))
-    rivals = np.ones(scores.shape, dtype=np.bool_)
-    volunteers = np.arange(shard.histories.user_count)
-    rivals[np.repeat(volunteers, np.diff(shard.histories.indptr)), shard.histories.items] = False
-    rivals[shard.held_out_users, shard.held_out_items] = False
-    own_scores = scores[shard.held_out_users, shard.held_out_items]
-    held_out_ranks = ranks(own_scores, scores[shard.held_out_users], rivals[shard.held_out_users])
-    return ShardMetrics(ndcg_at(CUTOFF, held_out_ranks), hit_ratio_at(CUTOFF, held_out_ranks))
+    if model.rating_range is None:
+        return _ranking(scores, shard)
+    return _rating_accuracy(scores, shard, model.rating_range)
 
 
 def state_with_update_alone(model: Model, state: Arrays, update: Arrays, cohort_size: int) -> Arrays:
@@ -49,7 +52,23 @@ def score_update(
 
 def gain(applied: ShardMetrics, base: ShardMetrics) -> ShardMetrics:
     """Return the difference, for a caller that scores one applied state on several shards."""
-    return ShardMetrics(
-        applied.ndcg_at_10 - base.ndcg_at_10,
-        applied.hit_ratio_at_10 - base.hit_ratio_at_10,
-    )
+    return ShardMetrics(applied.first - base.first, applied.second - base.second)
+
+
+def _ranking(scores: FloatArray, shard: ProbeShard) -> ShardMetrics:
+    """Rank each held-out item in the whole catalogue without the volunteer's history and its other held-out items."""
+    rivals = np.ones(scores.shape, dtype=np.bool_)
+    volunteers = np.arange(shard.histories.user_count)
+    rivals[np.repeat(volunteers, np.diff(shard.histories.indptr)), shard.histories.items] = False
+    rivals[shard.held_out_users, shard.held_out_items] = False
+    own_scores = scores[shard.held_out_users, shard.held_out_items]
+    held_out_ranks = ranks(own_scores, scores[shard.held_out_users], rivals[shard.held_out_users])
+    return ShardMetrics(ndcg_at(CUTOFF, held_out_ranks), hit_ratio_at(CUTOFF, held_out_ranks))
+
+
+def _rating_accuracy(scores: FloatArray, shard: ProbeShard, rating_range: tuple[float, float]) -> ShardMetrics:
+    """Compare each held-out rating with its prediction, cut to the range as a person would see it."""
+    least, greatest = rating_range
+    predicted = predicted_ratings(scores[shard.held_out_users, shard.held_out_items], rating_range)
+    errors = (shard.held_out_ratings - predicted) / (greatest - least)
+    return ShardMetrics(-float(np.sqrt(np.mean(errors**2))), -float(np.mean(np.abs(errors))))

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from common.config import Settings, flag_of
 from common.models import model_of
+from common.rating_metrics import with_rmse
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured
 from experiments.baselines.central import central
@@ -31,7 +32,13 @@ from launch.preparation import prepare_data
 from launch.prepared_run import MEMORY
 from launch.run_options import RunOptions
 
-COLUMNS = ("hit_ratio_at_10", "ndcg_at_10", "full_hit_ratio_at_10", "full_ndcg_at_10")
+COLUMNS = {
+    "hit_ratio_at_10": "HR@10",
+    "ndcg_at_10": "NDCG@10",
+    "full_hit_ratio_at_10": "full HR@10",
+    "full_ndcg_at_10": "full NDCG@10",
+}
+RATING_COLUMNS = {"rmse": "RMSE", "mae": "MAE"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         end="",
     )
     print(f"seeds {' '.join(map(str, options.seeds))}, test items\n")
-    print("| method | HR@10 | NDCG@10 | full HR@10 | full NDCG@10 |\n|---|---|---|---|---|")
+    columns = (RATING_COLUMNS if settings.model == "mf" else {}) | COLUMNS
+    print(f"| method | {' | '.join(columns.values())} |\n|{'---|' * (1 + len(columns))}")
     for method, measured in rows.items():
-        print(
-            f"| {method} | " + " | ".join(_cell([figures[column] for figures in measured]) for column in COLUMNS) + " |"
-        )
+        cells = [_cell([figures[column] for figures in measured if column in figures]) for column in columns]
+        print(f"| {method} | {' | '.join(cells)} |")
 
 
 def methods(settings: Settings) -> dict[str, dict[str, float]]:
@@ -82,10 +89,12 @@ def federated(settings: Settings, data_root: Path | None) -> dict[str, Any]:
 
 
 def _test(measured: Measured) -> dict[str, float]:
-    return measured.test.metrics
+    return with_rmse(measured.test.metrics)
 
 
 def _cell(values: list[float]) -> str:
+    if not values:
+        return ""  # popularity predicts no ratings
     spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
     return f"{mean(values):.4f}{spread}"
 

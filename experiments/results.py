@@ -69,6 +69,11 @@ CASES = {
         {"model": "ncf", "rounds": 8},
         "NeuMF after two rounds of federated iALS.",
     ),
+    "bundled-mf": Case(
+        "Bundled MovieLens, matrix factorization of ratings",
+        {"model": "mf", "rounds": 8},
+        "Trained on how many stars, not on what was rated: RMSE and MAE are what it is for, in stars.",
+    ),
     "ml-1m-ials": Case(
         "MovieLens-1M, NCF split, iALS", {**_ML_1M, "rounds": 8}, f"6,040 users, 3,706 items. {_SAME_SPLIT}", True
     ),

@@ -19,6 +19,7 @@ from common.data.dataset import Dataset
 from common.data.load import load_dataset
 from common.data.partition import ClientSummary, partition_users, summarise_partition
 from common.data.probe import ProbeShard, draw_probe_pool, save_probe_pool
+from common.data.rating_range import check_rating_range
 from common.data.splits import Split, leave_one_out
 from common.data.user_items import UserItems
 from common.errors import WrongUse
@@ -65,6 +66,8 @@ def prepare_data(settings: Settings, data_root: Path | None) -> PreparedData:
         WrongUse: the data are missing, malformed or too few for the settings.
     """
     dataset = load_dataset(settings.dataset, data_root, settings.csv_columns)
+    if settings.model == "mf":
+        check_rating_range(dataset, settings.least_rating, settings.greatest_rating)
     parts = partition_users(dataset, settings.clients, settings.partition, settings.seed, settings.partition_alpha)
     if min(map(len, parts)) == 1 and not settings.unsafe_single_user:
         raise WrongUse(

@@ -19,6 +19,8 @@ from launch.prepared_run import PreparedRun
 
 _ROWS_SHOWN = 10
 _BAR_COLUMNS = 20
+_RANKING_MEASURES = {"hit_ratio_at_10": "HR@10", "ndcg_at_10": "NDCG@10", "full_ndcg_at_10": "full NDCG@10"}
+_RATING_MEASURES = {"rmse": "RMSE", "mae": "MAE", "ndcg_at_10": "NDCG@10"}
 _DASH = "–"  # noqa: RUF001 - for "not measured"
 
 
@@ -66,8 +68,9 @@ class RunProgress:
             rows = json.loads(report_path.read_bytes())["rounds"]
         except FileNotFoundError:
             return
-        measured = [row["ndcg_at_10"] for row in rows if row["ndcg_at_10"] is not None]
-        quality = f" · NDCG@10 {measured[-1]:.3f}" if measured else ""
+        key, name = ("rmse", "RMSE") if _rates(rows) else ("ndcg_at_10", "NDCG@10")
+        measured = [row[key] for row in rows if row.get(key) is not None]
+        quality = f" · {name} {measured[-1]:.3f}" if measured else ""
         text = f"round {len(rows) + 1}" if len(rows) < self._rounds else "measuring the last model"
         self._bar.update(self._task, completed=len(rows), description=text + quality)
         if len(rows) > self._settled and not self._console.is_terminal:
@@ -123,16 +126,19 @@ def partition_table(summaries: Sequence[ClientSummary]) -> Table:
 
 def rounds_table(report: dict[str, Any]) -> Table:
     """Return a row for each round: accuracy on the test items, who took part, time, gas."""
-    table = _table("Rounds", ("round", "clients", "HR@10", "NDCG@10", "full NDCG@10", "seconds", "gas"))
+    measures = _RATING_MEASURES if _rates(report["rounds"]) else _RANKING_MEASURES
+    table = _table("Rounds", ("round", "clients", *measures.values(), "seconds", "gas"))
     for row in report["rounds"]:
         table.add_row(
             str(row["round"]),
             str(row["participants"]),
-            *(_number(row[key]) for key in ("hit_ratio_at_10", "ndcg_at_10", "full_ndcg_at_10")),
+            *(_number(row.get(key)) for key in measures),
             f"{row['seconds']:.1f}",
             f"{row['gas']:,}",
         )
     table.caption = "test items among 99 others each; full: among all items"
+    if measures is _RATING_MEASURES:
+        table.caption = "errors of the test items' ratings; NDCG@10: these items among 99 others each"
     return table
 
 
@@ -199,6 +205,11 @@ def privacy_line(report: dict[str, Any]) -> str:
 def short_account(account: str) -> str:
     """Return an account as people recognise it, such as 0x552e…1f3a."""
     return f"{account[:6]}…{account[-4:]}"
+
+
+def _rates(rows: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether the model predicts ratings: only then have its rows, once measured, an error of ratings."""
+    return any("rmse" in row for row in rows)
 
 
 def _table(title: str, numbers: Sequence[str], texts: Sequence[str] = ()) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.accounting import PrivacyStatement
 from common.config import Settings
+from common.rating_metrics import with_rmse
 from server.evidence import RoundEvidence
 
 
@@ -30,6 +31,7 @@ class RoundCost:
 def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Average clients' own figures over their users, which equals measuring all users at once.
 
+    Of ratings the squared errors are averaged, and RMSE is the root of that mean: `test_rmse` stands for `test_mse`.
     The sums are exact (`math.fsum`), so the order in which clients answer does not show in the last digits.
 
     Args:
@@ -44,9 +46,10 @@ def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
             for name, value in figures.items():
                 if name.startswith(f"{split}_") and name != f"{split}_users":
                     totals.setdefault(name, []).append(count * value)
-    return {
+    means = {
         name: fsum(parts) / users[name.split("_")[0]] for name, parts in totals.items() if users[name.split("_")[0]]
     }
+    return with_rmse(means)
 
 
 def round_row(evidence: RoundEvidence, cost: RoundCost, privacy: PrivacyStatement) -> dict[str, Any]:
@@ -101,6 +104,14 @@ def add_metrics(row: dict[str, Any], metrics: Mapping[str, float]) -> None:
         ("validation_full_ndcg_at_10", "validation_full_ndcg_at_10"),
     ):
         row[key] = metrics.get(name)
+    for key, name in (
+        ("rmse", "test_rmse"),
+        ("mae", "test_mae"),
+        ("validation_rmse", "validation_rmse"),
+        ("validation_mae", "validation_mae"),
+    ):
+        if name in metrics:  # measured only where the model predicts ratings
+            row[key] = metrics[name]
 
 
 def build_report(

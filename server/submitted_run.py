@@ -77,6 +77,7 @@ def settings_of_run(
                 f"--{flag_of(name)} is {value!r}, but the data of this federation were cut with {prepared!r}; leave "
                 f"{flag_of(name)} out of the run config, or prepare another federation with `tfedrs run --hold`."
             )
+    _check_ratings_were_looked_at(settings, federation.prepared_with)
     return settings
 
 
@@ -86,6 +87,24 @@ def keep_settings(federation: Federation, folder: Path, settings: Settings) -> N
     if not path.exists():
         config = {"settings": settings.to_run_config(), "data_sha256": federation.data_hashes}
         write_atomically(path, tomli_w.dumps(config).encode())
+
+
+def _check_ratings_were_looked_at(settings: Settings, prepared: Settings) -> None:
+    """Refuse `mf` where preparation, which alone sees all ratings, has not found them in the range of this run."""
+    if settings.model != "mf":
+        return
+    if prepared.model != "mf":
+        raise WrongUse(
+            "--model is 'mf', but the ratings of this federation were not looked at when it was prepared; choose ials "
+            "or ncf, or prepare another federation with `tfedrs run --hold --model mf`."
+        )
+    for name in ("least_rating", "greatest_rating"):
+        value, known = getattr(settings, name), getattr(prepared, name)
+        if value != known:
+            raise WrongUse(
+                f"--{flag_of(name)} is {value!r}, but the ratings of this federation were checked against {known!r}; "
+                f"leave {flag_of(name)} out of the run config, or prepare another federation with `tfedrs run --hold`."
+            )
 
 
 def _begun_with(federation: Federation, folder: Path) -> Settings:

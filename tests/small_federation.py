@@ -168,9 +168,20 @@ def small_dataset() -> Dataset:
     return make_dataset(make_rows(histories, ITEMS))
 
 
-def prepare(folder: Path, settings: Settings = SETTINGS) -> SmallFederation:
-    """Cut the data and write the clients' folders."""
+def rated_dataset() -> Dataset:
+    """The same interactions with stars: many for one's own taste, fewer from strict users, and some noise."""
     dataset = small_dataset()
+    rows, rng = dataset.interactions, np.random.default_rng(2)
+    own = rows.items // (ITEMS // TASTES) == rows.users % TASTES
+    strictness, quality = rng.normal(0.0, 0.5, USERS)[rows.users], rng.normal(0.0, 0.3, ITEMS)[rows.items]
+    stars = 2.5 + 1.3 * own - strictness + quality + rng.normal(0.0, 0.3, own.size)
+    halves = np.round(2 * np.clip(stars, 0.5, 5.0)) / 2
+    return replace(dataset, interactions=replace(rows, ratings=halves.astype(np.float32)))
+
+
+def prepare(folder: Path, settings: Settings = SETTINGS, dataset: Dataset | None = None) -> SmallFederation:
+    """Cut the data, `small_dataset()` where none is given, and write the clients' folders."""
+    dataset = dataset or small_dataset()
     parts = partition_users(dataset, settings.clients, settings.partition, settings.seed, settings.partition_alpha)
     split = leave_one_out(dataset, settings.seed)
     shards = min(settings.committee_size, settings.clients - 1)

@@ -23,6 +23,7 @@ class ClientPart:
             out, and for the test item the validation item too.
         validation, test: int32, shape (users,), `NO_ITEM` where there is none.
         candidates: int32, shape (users, 99), rows of `NO_ITEM` where there is no test item.
+        validation_ratings, test_ratings: float32, shape (users,), of the held-out items; NaN where there is none.
 
     Raises:
         ValueError: an array breaks one of these promises.
@@ -34,6 +35,8 @@ class ClientPart:
     validation: NDArray[np.int32]
     test: NDArray[np.int32]
     candidates: NDArray[np.int32]
+    validation_ratings: NDArray[np.float32]
+    test_ratings: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         users, item_count = len(self.user_ids), self.train.item_count
@@ -53,9 +56,13 @@ class ClientPart:
             if array.min() < NO_ITEM or array.max() >= item_count:
                 raise ValueError(f"{name} has an item outside -1..{item_count - 1}")
         everybody = np.arange(users)
-        for held_out in (self.validation, self.test):
+        for held_out, ratings in ((self.validation, self.validation_ratings), (self.test, self.test_ratings)):
             if self.seen.contains(everybody, held_out).any():
                 raise ValueError("a held-out item is among the training items")
+            if ratings.dtype != np.float32 or ratings.shape != (users,):
+                raise ValueError(f"held-out ratings must be float32 of shape {(users,)}")
+            if np.any(np.isinf(ratings)) or np.any(np.isnan(ratings) != (held_out == NO_ITEM)):
+                raise ValueError("held-out ratings must be finite, and NaN just where there is no held-out item")
 
     def save(self, path: Path) -> None:
         """Write the part, whole or not at all."""
@@ -64,6 +71,8 @@ class ClientPart:
             "validation": self.validation,
             "test": self.test,
             "candidates": self.candidates,
+            "validation_ratings": self.validation_ratings,
+            "test_ratings": self.test_ratings,
         }
         save_arrays(path, arrays | self.train.to_arrays("train") | self.seen.to_arrays("seen"))
 
@@ -86,6 +95,8 @@ class ClientPart:
                 arrays["validation"],  # type: ignore[arg-type]  # the class checks the dtypes
                 arrays["test"],  # type: ignore[arg-type]
                 arrays["candidates"],  # type: ignore[arg-type]
+                arrays["validation_ratings"],  # type: ignore[arg-type]
+                arrays["test_ratings"],  # type: ignore[arg-type]
             )
         except KeyError as error:
             raise WrongUse(f"{path} has no array {error}: let the launcher write it again.") from error

@@ -25,4 +25,6 @@ def cut_client_part(dataset: Dataset, split: Split, train: UserItems, users: NDA
         validation=split.validation[users],
         test=split.test[users],
         candidates=split.candidates[users],
+        validation_ratings=split.validation_ratings[users],
+        test_ratings=split.test_ratings[users],
     )

@@ -21,7 +21,7 @@ from common.seeding import generator
 LEAST_PAIRS_PER_SHARD = 200  # below this a shard cannot tell a good update from a neutral one
 _HELD_OUT_EACH = range(10, 21)  # few volunteers with many pairs each: a shard costs one fold-in a volunteer
 _LARGEST_SHARE_HELD_OUT = 3  # a third: the rest of the history must still say what the volunteer likes
-_MAGIC = b"TFRSPRB1"
+_MAGIC = b"TFRSPRB2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class ProbeShard:
         histories: Of the volunteers, without the held-out items.
         held_out_users: int32, shape (pairs,), a row of `histories`; with the items ascending by (row, item).
         held_out_items: int32, shape (pairs,), at least one pair.
+        held_out_ratings: float32, shape (pairs,), finite; 1 where the data set has no ratings.
 
     Raises:
         ValueError: an array breaks one of these promises.
@@ -40,6 +41,7 @@ class ProbeShard:
     histories: UserItems
     held_out_users: NDArray[np.int32]
     held_out_items: NDArray[np.int32]
+    held_out_ratings: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         for name, array, bound in (
@@ -52,6 +54,10 @@ class ProbeShard:
                 raise ValueError(f"{name} has an entry outside 0..{bound - 1}")
         if self.held_out_users.size != self.held_out_items.size:
             raise ValueError("held_out_users and held_out_items must be of one length")
+        if self.held_out_ratings.dtype != np.float32 or self.held_out_ratings.shape != self.held_out_items.shape:
+            raise ValueError("held_out_ratings must be float32, one for each held-out pair")
+        if not np.isfinite(self.held_out_ratings).all():
+            raise ValueError("held_out_ratings must be finite")
         keys = self.held_out_users.astype(np.int64) * self.histories.item_count + self.held_out_items
         if np.any(np.diff(keys) <= 0):
             raise ValueError("held-out pairs must ascend without repeats")
@@ -69,6 +75,7 @@ class ProbeShard:
             rows.timestamps.astype("<i8"),
             self.held_out_users.astype("<i4"),
             self.held_out_items.astype("<i4"),
+            self.held_out_ratings.astype("<f4"),
         )
         return keccak(_MAGIC + sizes + b"".join(array.tobytes() for array in arrays))
 
@@ -116,6 +123,7 @@ def save_probe_pool(path: Path, pool: Sequence[ProbeShard]) -> None:
         arrays |= shard.histories.to_arrays(f"shard{index}")
         arrays[f"shard{index}_held_out_users"] = shard.held_out_users
         arrays[f"shard{index}_held_out_items"] = shard.held_out_items
+        arrays[f"shard{index}_held_out_ratings"] = shard.held_out_ratings
     save_arrays(path, arrays)
 
 
@@ -132,6 +140,7 @@ def load_probe_pool(path: Path) -> tuple[ProbeShard, ...]:
                 UserItems.from_arrays(arrays, f"shard{index}"),
                 arrays[f"shard{index}_held_out_users"],  # type: ignore[arg-type]  # the class checks the dtypes
                 arrays[f"shard{index}_held_out_items"],  # type: ignore[arg-type]
+                arrays[f"shard{index}_held_out_ratings"],  # type: ignore[arg-type]
             )
             for index in range(int(arrays["shards"]))
         )
@@ -185,4 +194,5 @@ def _draw_shard(
     volunteers = np.array([user for user, _ in group], dtype=np.int64)
     rows = np.repeat(np.arange(len(group), dtype=np.int32), [given for _, given in group])
     items = np.concatenate([np.sort(rng.choice(train.items_of(user), given, replace=False)) for user, given in group])
-    return ProbeShard(train.take(volunteers).without(rows, items), rows, items), volunteers
+    full = train.take(volunteers)
+    return ProbeShard(full.without(rows, items), rows, items, full.ratings_of(rows, items)), volunteers

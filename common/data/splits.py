@@ -22,12 +22,15 @@ class Split:
         validation: int32, shape (users,), `NO_ITEM` where there is none.
         test: int32, shape (users,), `NO_ITEM` for users who are not evaluated.
         candidates: int32, shape (users, 99). What the test item, and the validation item, is ranked against.
+        validation_ratings, test_ratings: float32, shape (users,), of the held-out items; NaN where there is none.
     """
 
     train: UserItems
     validation: NDArray[np.int32]
     test: NDArray[np.int32]
     candidates: NDArray[np.int32]
+    validation_ratings: NDArray[np.float32]
+    test_ratings: NDArray[np.float32]
 
 
 def leave_one_out(dataset: Dataset, seed: int, train_on_validation: bool = False) -> Split:
@@ -60,9 +63,13 @@ def leave_one_out(dataset: Dataset, seed: int, train_on_validation: bool = False
     not_tested = ~_is_pair(interactions, test)
     rest = interactions.without(everybody, test)
     validation = _last_items(rest, tie_breaks[not_tested], enough)
+    train = rest
     if train_on_validation:
-        return Split(rest, np.full_like(validation, NO_ITEM), test, candidates)
-    return Split(rest.without(everybody, validation), validation, test, candidates)
+        validation = np.full_like(validation, NO_ITEM)
+    else:
+        train = rest.without(everybody, validation)
+    ratings = (interactions.ratings_of(everybody, held_out) for held_out in (validation, test))
+    return Split(train, validation, test, candidates, *ratings)
 
 
 def _last_items(interactions: UserItems, tie_breaks: NDArray[np.int64], wanted: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -104,6 +104,14 @@ class UserItems:
         found: NDArray[np.bool_] = (keys[at] == wanted) & (items >= 0)
         return found
 
+    def ratings_of(self, users: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return each pair's rating, NaN where the pair is not there. Both inputs and the result are of one shape."""
+        found = self.contains(users, items)
+        ratings = np.full(np.shape(users), np.nan, dtype=np.float32)
+        wanted = users[found].astype(np.int64) * self.item_count + items[found]
+        ratings[found] = self.ratings[np.searchsorted(self._keys(), wanted)]
+        return ratings
+
     def without(self, users: NDArray[np.integer], items: NDArray[np.integer]) -> "UserItems":
         """Drop these pairs. A pair that is not there, such as one with `NO_ITEM`, is passed over."""
         dropped = users.astype(np.int64) * self.item_count + items

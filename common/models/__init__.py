@@ -3,6 +3,7 @@
 from common.config import Settings
 from common.errors import WrongUse
 from common.models.ials import Ials
+from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
 from common.models.ncf import Ncf
 from common.models.warm_start import WarmStart
@@ -30,6 +31,14 @@ def build_model(name: str, **hyperparameters: float) -> Model:
 
 def model_of(settings: Settings) -> Model:
     """Return the model that a run's settings ask for."""
+    if settings.model == "mf":
+        return Mf(
+            factors=settings.factors,
+            regularisation=settings.mf_regularisation,
+            learning_rate=settings.mf_learning_rate,
+            least_rating=settings.least_rating,
+            greatest_rating=settings.greatest_rating,
+        )
     ials = Ials(
         factors=settings.factors,
         alpha0=settings.alpha0,

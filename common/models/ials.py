@@ -54,6 +54,7 @@ class Ials:
 
     name: ClassVar[str] = "ials"
     sends_sums: ClassVar[bool] = True
+    rating_range: ClassVar[None] = None
 
     factors: int = 64
     """Length d of a vector."""

@@ -56,6 +56,10 @@ class Model(Protocol):
     def sends_sums(self) -> bool:
         """Whether updates are sums over a client's interactions; otherwise they are means."""
 
+    @property
+    def rating_range(self) -> tuple[float, float] | None:
+        """The least and the greatest rating where scores are predicted ratings; None where they only rank."""
+
     def at(self, state: Arrays) -> "Model":
         """Return the model that this state is one of: itself, unless a run changes its model on the way."""
 

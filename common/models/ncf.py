@@ -61,6 +61,7 @@ class Ncf:
 
     name: ClassVar[str] = "ncf"
     sends_sums: ClassVar[bool] = False
+    rating_range: ClassVar[None] = None
 
     variant: Variant = "neumf"
     """Both branches, or one of them."""

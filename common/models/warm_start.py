@@ -61,6 +61,11 @@ class WarmStart:
         """Of what it becomes; `at(state)` knows the phase."""
         return self.then.sends_sums
 
+    @property
+    def rating_range(self) -> None:
+        """Neither phase predicts ratings."""
+        return None
+
     def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
         """Draw W_0 of iALS, and the seed of NCF's start."""
         return self.first.initial_state(item_count, rng) | {

@@ -1,7 +1,7 @@
 """Federated rounds by arrays alone: no messages, signatures, reputation or ledger."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +11,7 @@ from common.data.splits import Split
 from common.data.user_items import UserItems
 from common.evaluation import Evaluation, Scorer, evaluate
 from common.models import Arrays, FloatArray, Model
+from common.rating_metrics import rating_errors
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def measure(
 ) -> Measured:
     """Evaluate on validation and test; selecting on validation knows nothing of the test items.
 
+    Where the scorer predicts ratings, "mse" and "mae" are among the metrics (`common.rating_metrics`).
+
     Args:
         scorer: Scores the catalogue.
         state: Of the scorer.
@@ -51,7 +54,14 @@ def measure(
     chosen = everybody if users is None else users
     train, candidates = split.train.take(chosen), split.candidates[chosen]
     validation, test = split.validation[chosen], split.test[chosen]
+    validation_ratings, test_ratings = split.validation_ratings[chosen], split.test_ratings[chosen]
+    on_validation = evaluate(scorer, state, user_vectors, train, validation, candidates)
+    on_test = evaluate(scorer, state, user_vectors, train, test, candidates, also_known=validation)
     return Measured(
-        evaluate(scorer, state, user_vectors, train, validation, candidates),
-        evaluate(scorer, state, user_vectors, train, test, candidates, also_known=validation),
+        _with_errors(on_validation, rating_errors(scorer, state, user_vectors, validation, validation_ratings)),
+        _with_errors(on_test, rating_errors(scorer, state, user_vectors, test, test_ratings)),
     )
+
+
+def _with_errors(evaluation: Evaluation, errors: dict[str, float]) -> Evaluation:
+    return replace(evaluation, metrics=evaluation.metrics | errors)

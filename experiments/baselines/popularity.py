@@ -1,6 +1,7 @@
 """Recommend to everybody what most people took: the floor for anything that learns."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from experiments.baselines.array_rounds import Measured, measure
 @dataclass(frozen=True)
 class Popularity:
     """Scores an item by its training interactions, whoever asks. State: "counts" float32 (items,)."""
+
+    rating_range: ClassVar[None] = None
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
         """Return the counts once for each user vector. Shape (users, items)."""

@@ -203,7 +203,8 @@ def test_local_metrics_count_users_and_rank_by_their_definition(task: RoundTask,
 def test_users_without_a_held_out_item_give_no_metrics(task: RoundTask, folder: ParticipantFolder) -> None:
     part = folder.part
     nobody = np.full_like(part.test, NO_ITEM)
-    untested = replace(part, test=nobody, validation=nobody)
+    unknown = np.full(len(nobody), np.nan, dtype=np.float32)
+    untested = replace(part, test=nobody, validation=nobody, test_ratings=unknown, validation_ratings=unknown)
     state = decode_model(task.model_bytes).arrays
     figures = local_metrics(MODEL, state, MODEL.fold_in(state, part.train), untested)
     assert figures == {"validation_users": 0, "test_users": 0}

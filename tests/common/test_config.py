@@ -39,6 +39,14 @@ OUT_OF_LIMITS = [
     ("kappa", 1e4),
     ("momentum", -0.1),
     ("momentum", 1.0),
+    ("mf_regularisation", 0.0),
+    ("mf_regularisation", 1e4),
+    ("mf_learning_rate", 0.0),
+    ("mf_learning_rate", 1e7),
+    ("least_rating", -1e7),
+    ("least_rating", 1e7),
+    ("greatest_rating", -1e7),
+    ("greatest_rating", 1e7),
     ("noise", "laplace"),
     ("clipping_norm", 0.0),
     ("clipping_norm", 1e10),
@@ -118,6 +126,13 @@ def test_a_value_of_another_type_is_one_sentence_that_names_the_flag(name: str, 
     with pytest.raises(WrongUse) as caught:
         Settings(**{name: value})  # type: ignore[arg-type]
     assert str(caught.value).startswith(f"--{flag_of(name)} must be ")
+    assert ONE_SENTENCE.match(str(caught.value))
+
+
+@pytest.mark.parametrize(("least", "greatest"), [(5.0, 0.5), (3.0, 3.0)])
+def test_a_rating_range_that_is_empty_is_one_sentence_that_names_the_flag(least: float, greatest: float) -> None:
+    with pytest.raises(WrongUse, match=r"^--least-rating must be below --greatest-rating") as caught:
+        Settings(least_rating=least, greatest_rating=greatest)
     assert ONE_SENTENCE.match(str(caught.value))
 
 

@@ -37,10 +37,12 @@ def slow_metrics(state, shard):
 def test_metrics_match_a_slow_ranking(federation):
     state, updates, shard = federation
     state = state_with_update_alone(MODEL, state, updates[0], 20)
-    few = ProbeShard(shard.histories, shard.held_out_users[:30], shard.held_out_items[:30])
+    few = ProbeShard(
+        shard.histories, *(getattr(shard, f"held_out_{name}")[:30] for name in ("users", "items", "ratings"))
+    )
     measured, expected = shard_metrics(MODEL, state, few), slow_metrics(state, few)
-    assert measured.ndcg_at_10 == pytest.approx(expected.ndcg_at_10)
-    assert measured.hit_ratio_at_10 == pytest.approx(expected.hit_ratio_at_10)
+    assert measured.first == pytest.approx(expected.first)
+    assert measured.second == pytest.approx(expected.second)
 
 
 def test_an_honest_update_gains_and_its_negation_does_not(federation):
@@ -48,11 +50,11 @@ def test_an_honest_update_gains_and_its_negation_does_not(federation):
     base = shard_metrics(MODEL, state, shard)
     honest = score_update(MODEL, state, updates[0], 20, shard, base)
     flipped = updates[0] | {"residual": -updates[0]["residual"]}
-    assert honest.ndcg_at_10 > 0.01
+    assert honest.first > 0.01
     # the first model is symmetric under a change of sign, so compare after a round
     state = MODEL.apply(state, MODEL.fuse(updates, [1.0] * 20))
     base = shard_metrics(MODEL, state, shard)
-    assert score_update(MODEL, state, flipped, 20, shard, base).ndcg_at_10 < -0.01
+    assert score_update(MODEL, state, flipped, 20, shard, base).first < -0.01
 
 
 def test_scoring_is_deterministic(federation):

@@ -82,7 +82,7 @@ def small(csv: Path, *more: str) -> tuple[str, ...]:
         (["--clients", "1"], "--clients must be at least 2, not 1."),
         (["--clients", "-3"], "--clients must be at least 2, not -3."),
         (["--rounds", "0"], "--rounds must be at least 1, not 0."),
-        (["--model", "magic"], "--model must be one of ials, ncf, not 'magic'."),
+        (["--model", "magic"], "--model must be one of ials, ncf, mf, not 'magic'."),
         (["--partition", "fair"], "--partition must be one of even, amount, taste, single-user, not 'fair'."),
         (["--aggregation", "mean"], "--aggregation must be one of reputation, fedavg, not 'mean'."),
         (["--alpha0", "nan"], "--alpha0 must be finite, not nan."),
@@ -134,6 +134,15 @@ def test_a_csv_that_is_not_there_or_has_other_columns(csv: Path, fails: Fails) -
     assert "names no user or no item" in fails("simulate", "--dataset", f"csv:{csv}", "--csv-columns", "user=user")
     assert "'movie'" in fails("simulate", "--dataset", f"csv:{csv}", "--csv-columns", "user=user,item=movie")
     assert "has no meaning for" in fails("simulate", "--csv-columns", COLUMNS)
+
+
+def test_ratings_that_mf_cannot_learn(csv: Path, fails: Fails) -> None:
+    use = (*small(csv), "--model", "mf")
+    assert fails(*use, "--least-rating", "2.0").endswith("has a rating of 1, below 2: set --least-rating.")
+    assert fails(*use, "--greatest-rating", "4.5").endswith("has a rating of 5, above 4.5: set --greatest-rating.")
+    assert fails(*use, "--least-rating", "5.0").startswith("--least-rating must be below --greatest-rating")
+    unrated = ("simulate", "--dataset", f"csv:{csv}", "--csv-columns", "user=user,item=item", "--model", "mf")
+    assert fails(*unrated).endswith("has no ratings for mf to learn: choose --model ials or --model ncf.")
 
 
 @pytest.mark.parametrize(

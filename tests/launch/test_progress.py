@@ -75,6 +75,18 @@ def test_the_outcome_fits_80_columns_and_nothing_is_cut_off():
     assert text.count("…") == len(ACCOUNTS)
 
 
+def test_a_model_of_ratings_is_shown_by_its_errors():
+    rated = report()
+    for row, errors in zip(rated["rounds"], ({"rmse": 0.9453, "mae": 0.7246}, {}), strict=True):
+        row.update(errors)
+    text = outcome(rated)
+    assert max(map(len, text.splitlines())) <= 80
+    for shown in ("RMSE", "MAE", "0.9453", "0.7246", "NDCG@10", "\N{EN DASH}"):
+        assert shown in text
+    assert "HR@10" not in text
+    assert "RMSE" not in outcome(report())
+
+
 def test_every_client_has_its_number_and_a_short_account():
     lines = [line.split() for line in outcome(report()).splitlines()]
     assert [line[1] for line in lines if line[:1] in (["1"], ["2"], ["3"]) and "…" in line[1]] == [
@@ -156,6 +168,15 @@ def test_without_a_terminal_each_settled_round_is_one_line(tmp_path):
             write_rows(path, *rows)
             progress.look_at(path)
     assert text_of(screen) == "Round 1 of 3 is settled.\nRound 2 of 3 is settled · NDCG@10 0.394.\n"
+
+
+def test_progress_tells_the_error_of_a_model_of_ratings(tmp_path):
+    screen, path = console(), tmp_path / "report.json"
+    with RunProgress(screen, 2) as progress:
+        rows = [{"ndcg_at_10": 0.2, "rmse": 0.9453}, {"ndcg_at_10": None}]
+        path.write_text(json.dumps({"rounds": rows}))
+        progress.look_at(path)
+    assert text_of(screen) == "Round 2 of 2 is settled · RMSE 0.945.\n"
 
 
 def test_on_a_terminal_a_bar_shows_the_round(tmp_path):

@@ -77,6 +77,18 @@ def test_what_the_data_were_cut_by_cannot_be_chosen_again(federation: Federation
     )
 
 
+def test_mf_needs_a_federation_whose_ratings_were_looked_at(federation: Federation) -> None:
+    with pytest.raises(
+        WrongUse, match=r"^--model is 'mf', but .* not looked at when it was prepared; .* --model mf`\.$"
+    ):
+        submit(federation, model="mf")
+    rated = replace(federation, prepared_with=replace(PREPARED, model="mf", greatest_rating=4.0))
+    assert submit(rated).model == "mf"
+    assert submit(rated, model="ncf").model == "ncf"
+    with pytest.raises(WrongUse, match=r"^--greatest-rating is 10\.0, but .* were checked against 4\.0; leave "):
+        submit(rated, greatest_rating=10.0)
+
+
 def test_a_resumed_run_goes_on_with_the_settings_it_was_begun_with(federation: Federation) -> None:
     folder = choose_run_folder(federation, "")
     begun = submit(federation, rounds=3, factors=16)

@@ -15,7 +15,7 @@ from common.data.probe import draw_probe_pool
 from common.data.splits import leave_one_out
 from common.data.user_items import NO_ITEM, UserItems
 from common.errors import WrongUse
-from tests.common.data.random_data import make_dataset, rows
+from tests.common.data.random_data import make_dataset, rows, with_ratings
 
 
 def first_user_part() -> ClientPart:
@@ -28,7 +28,7 @@ def first_user_part() -> ClientPart:
 def test_a_part_holds_its_own_users_and_survives_the_file(
     tmp_path_factory: pytest.TempPathFactory, interactions: UserItems, data: st.DataObject
 ) -> None:
-    dataset = make_dataset(interactions)
+    dataset = make_dataset(with_ratings(interactions))
     split = leave_one_out(dataset, 1)
     chosen = data.draw(st.sets(st.integers(0, interactions.user_count - 1), min_size=1))
     users = np.array(sorted(chosen), dtype=np.int32)
@@ -40,6 +40,8 @@ def test_a_part_holds_its_own_users_and_survives_the_file(
         assert part.train.items_of(row).tolist() == split.train.items_of(int(user)).tolist()
         assert (part.validation[row], part.test[row]) == (split.validation[user], split.test[user])
     np.testing.assert_array_equal(part.candidates, split.candidates[users])
+    np.testing.assert_array_equal(part.validation_ratings, split.validation_ratings[users])
+    np.testing.assert_array_equal(part.test_ratings, split.test_ratings[users])
 
 
 def test_probe_items_leave_the_training_and_stay_seen() -> None:
@@ -69,6 +71,11 @@ def test_equal_parts_are_equal_bytes_that_only_the_owner_reads(tmp_path: Path) -
         ({"test": np.array([3.0], dtype=np.float32)}, "test must be int32"),
         ({"test": np.array([NO_ITEM, NO_ITEM], dtype=np.int32)}, "test must be int32"),
         ({"candidates": np.full((1, 98), 5, dtype=np.int32)}, "candidates must be int32"),
+        ({"validation_ratings": np.array([3.0])}, "held-out ratings must be float32"),
+        ({"test_ratings": np.array([3.0, 3.0], dtype=np.float32)}, "held-out ratings must be float32"),
+        ({"validation_ratings": np.array([np.nan], dtype=np.float32)}, "NaN just where there is no held-out item"),
+        ({"test_ratings": np.array([np.inf], dtype=np.float32)}, "held-out ratings must be finite"),
+        ({"test": np.array([NO_ITEM], dtype=np.int32)}, "NaN just where there is no held-out item"),
         ({"train_item_count": np.array(9067)}, "same catalogue"),
         ({"train_ratings": np.array([np.nan], dtype=np.float32)}, "ratings"),
         ({"train_items": np.array([[1]], dtype=np.int32)}, "one-dimensional"),

@@ -12,7 +12,7 @@ from common.data.probe import ProbeShard, draw_probe_pool, load_probe_pool, save
 from common.data.splits import leave_one_out
 from common.data.user_items import UserItems
 from common.errors import WrongUse
-from tests.common.data.random_data import make_rows, rows
+from tests.common.data.random_data import make_rows, rows, with_ratings
 
 
 def pairs_of(interactions: UserItems) -> set[tuple[int, int]]:
@@ -29,6 +29,7 @@ def pairs_of(interactions: UserItems) -> set[tuple[int, int]]:
 def test_shards_are_full_public_histories_and_what_was_taken_out_of_training(
     train: UserItems, shards: int, pairs: int, share: float, seed: int
 ) -> None:
+    train = with_ratings(train)
     try:
         pool, rest = draw_probe_pool(train, shards, pairs, share, seed)
     except WrongUse:
@@ -44,7 +45,7 @@ def test_shards_are_full_public_histories_and_what_was_taken_out_of_training(
     }
     volunteers = []
     for shard in pool:
-        assert shard.held_out_items.size == pairs
+        assert shard.held_out_items.size == shard.held_out_ratings.size == pairs
         for row in range(shard.histories.user_count):
             left = set(shard.histories.items_of(row).tolist())
             held_out = set(shard.held_out_items[shard.held_out_users == row].tolist())
@@ -52,6 +53,10 @@ def test_shards_are_full_public_histories_and_what_was_taken_out_of_training(
             volunteers.append(user)
             assert 0 < len(held_out) <= len(left | held_out) / 3
             assert {(user, item) for item in held_out} <= taken
+            of_row = shard.held_out_users == row
+            asked = shard.held_out_items[of_row]
+            expected = train.ratings_of(np.full(asked.size, user), asked)
+            np.testing.assert_array_equal(shard.held_out_ratings[of_row], expected)
     assert len(set(volunteers)) == len(volunteers)
 
 
@@ -110,9 +115,10 @@ def test_a_pool_survives_its_file_with_its_digests(tmp_path: Path) -> None:
     assert [shard.digest() for shard in load_probe_pool(tmp_path / "pool.npz")] == [shard.digest() for shard in pool]
 
 
-def small_shard(items: list[int]) -> ProbeShard:
+def small_shard(items: list[int], rating: float = 2.5) -> ProbeShard:
     held_out = np.array(items, dtype=np.int32)
-    return ProbeShard(make_rows([{0: 7, 2: 0}, {1: 1}], 5), np.zeros_like(held_out), held_out)
+    ratings = np.full(held_out.size, rating, dtype=np.float32)
+    return ProbeShard(make_rows([{0: 7, 2: 0}, {1: 1}], 5), np.zeros_like(held_out), held_out, ratings)
 
 
 def test_a_digest_is_the_keccak_of_the_documented_bytes() -> None:
@@ -121,10 +127,11 @@ def test_a_digest_is_the_keccak_of_the_documented_bytes() -> None:
     indptr = bytes.fromhex("000000000000000002000000000000000300000000000000")
     items, ratings = bytes.fromhex("000000000200000001000000"), bytes.fromhex("0000803f" * 3)
     times = bytes.fromhex("070000000000000000000000000000000100000000000000")
-    held_out = bytes.fromhex("0000000003000000")
-    expected = keccak(b"TFRSPRB1" + sizes + indptr + items + ratings + times + held_out)
+    held_out = bytes.fromhex("0000000003000000") + bytes.fromhex("00002040")
+    expected = keccak(b"TFRSPRB2" + sizes + indptr + items + ratings + times + held_out)
     assert small_shard([3]).digest() == expected
     assert small_shard([4]).digest() != expected
+    assert small_shard([3], rating=3.0).digest() != expected
 
 
 @pytest.mark.parametrize("items", [[], [5], [-1], [3, 3], [4, 3], [0]])
@@ -143,6 +150,9 @@ def test_a_changed_pool_file_is_refused(tmp_path: Path) -> None:
         ({"shard0_held_out_items": np.array([2], dtype=np.int32)}, "still in its history"),
         ({"shard0_held_out_users": np.array([0, 0], dtype=np.int32)}, "of one length"),
         ({"shard0_held_out_items": np.array([2])}, "must be one-dimensional int32"),
+        ({"shard0_held_out_ratings": np.array([2.5])}, "must be float32, one for each"),
+        ({"shard0_held_out_ratings": np.array([1, 2], dtype=np.float32)}, "must be float32, one for each"),
+        ({"shard0_held_out_ratings": np.array([np.nan], dtype=np.float32)}, "must be finite"),
     ):
         save_arrays(path, good | changed)
         with pytest.raises(WrongUse, match=message):

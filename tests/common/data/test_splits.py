@@ -11,7 +11,7 @@ from common.data.negatives import CANDIDATE_COUNT
 from common.data.splits import leave_one_out
 from common.data.user_items import NO_ITEM, UserItems
 from common.errors import WrongUse
-from tests.common.data.random_data import make_dataset, make_rows, rows
+from tests.common.data.random_data import make_dataset, make_rows, rows, with_ratings
 
 SEEDS = st.integers(0, 2**40)
 
@@ -61,6 +61,21 @@ def test_training_on_validation_moves_the_validation_items_and_nothing_else(inte
     np.testing.assert_array_equal(final.candidates, chosen.candidates)
     again = final.train.without(np.arange(interactions.user_count), chosen.validation)
     np.testing.assert_array_equal(again.items, chosen.train.items)
+
+
+@given(rows(), SEEDS, st.booleans())
+def test_a_held_out_rating_is_that_of_the_item_and_nan_where_there_is_none(
+    interactions: UserItems, seed: int, train_on_validation: bool
+) -> None:
+    rated = with_ratings(interactions)
+    split = leave_one_out(make_dataset(rated), seed, train_on_validation)
+    for held_out, ratings in ((split.validation, split.validation_ratings), (split.test, split.test_ratings)):
+        assert ratings.dtype == np.float32
+        for user, (item, rating) in enumerate(zip(held_out.tolist(), ratings.tolist(), strict=True)):
+            if item == NO_ITEM:
+                assert np.isnan(rating)
+            else:
+                assert rating == rated.ratings[rated.indptr[user] :][rated.items_of(user).tolist().index(item)]
 
 
 def test_a_seed_repeats_and_another_differs() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.data.user_items import NO_ITEM, UserItems
-from tests.common.data.random_data import make_rows, rows
+from tests.common.data.random_data import make_rows, rows, with_ratings
 
 
 def pairs_of(interactions: UserItems) -> list[tuple[int, int, int]]:
@@ -47,6 +47,15 @@ def test_contains_agrees_with_looking_at_every_row(interactions: UserItems) -> N
         [item in interactions.items_of(user) for item in range(NO_ITEM, 7)] for user in range(interactions.user_count)
     ]
     assert interactions.contains(users, items).tolist() == expected
+
+
+@given(rows(items=7, longest=7))
+def test_ratings_of_pairs_are_theirs_and_nan_for_pairs_that_are_not_there(interactions: UserItems) -> None:
+    rated = with_ratings(interactions)
+    there = {(user, item): rating for (user, item, _), rating in zip(pairs_of(rated), rated.ratings, strict=True)}
+    users, items = (grid.ravel() for grid in np.mgrid[0 : rated.user_count, NO_ITEM:7])
+    expected = [there.get(pair, np.nan) for pair in zip(users.tolist(), items.tolist(), strict=True)]
+    np.testing.assert_array_equal(rated.ratings_of(users, items), np.array(expected, dtype=np.float32))
 
 
 @given(rows())
