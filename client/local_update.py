@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from client.dp_sgd import DpSgdPlan, dp_sgd_update
 from client.privacy import noisy_release, operating_system_generator
 from common.config import Settings
 from common.data.user_items import UserItems
 from common.models import Arrays, FloatArray, Model
+from common.models.ncf_averaged import AveragedNcf
 from common.seeding import generator
 
 
@@ -27,6 +29,9 @@ def local_update(
     Raises:
         CheckFailed: the update or the noise holds a number that is not finite.
     """
+    if isinstance(model, AveragedNcf):
+        # The users' vectors of the noisy steps are gone; those for the users' own screens are fitted without noise.
+        return dp_sgd_update(model, state, train, plan_of(settings), entropy), model.fold_in(state, train)
     update, user_vectors = model.local_step(state, train)
     if settings.noise == "gaussian":
         form = model.at(state).noisy_form(train.item_count, settings.clipping_norm)
@@ -34,6 +39,17 @@ def local_update(
             update, form, train.item_count, settings.clipping_norm, settings.noise_multiplier, entropy
         )
     return update, user_vectors
+
+
+def plan_of(settings: Settings) -> DpSgdPlan:
+    """Return how a client of this run steps under DP-SGD."""
+    return DpSgdPlan(
+        noise_multiplier=settings.noise_multiplier,
+        clipping_norm=settings.clipping_norm,
+        sample_rate=settings.sample_rate,
+        steps=settings.local_steps,
+        batch_size=settings.batch_size,
+    )
 
 
 def noise_generator(settings: Settings, account: str, server_round: int) -> np.random.Generator:

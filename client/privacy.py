@@ -21,9 +21,9 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from common.accounting import joint_norm
 from common.errors import CheckFailed
 from common.models.model import Arrays, NoisyForm
+from common.norms import joint_norm
 
 _ROUNDING = 1e-6
 """Relative: how far a clipped norm may lie above the clipping norm after rounding to float32."""

@@ -15,7 +15,7 @@ from common.errors import WrongUse
 
 MODELS = ("ials", "ncf", "mf")
 VARIANTS = ("neumf", "gmf", "mlp")
-NOISES = ("none", "gaussian")
+NOISES = ("none", "gaussian", "dp-sgd")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 AGGREGATIONS = ("reputation", "fedavg")
 CONSOLIDATIONS = ("median", "trimmed-mean")
@@ -71,13 +71,25 @@ class Settings:
         0.5, "mf: the lowest rating, which everybody knows; predictions are cut to the range", least=-1e4, most=1e4
     )
     greatest_rating: float = _setting(5.0, "mf: the highest rating", least=-1e4, most=1e4)
-    noise: str = _setting("none", "gaussian: clip a client's whole update and add noise to it", choices=NOISES)
-    clipping_norm: float = _setting(1.0, "noise: L2 bound C on what one client contributes", above=0.0, most=1e9)
+    noise: str = _setting(
+        "none", "gaussian: on a client's whole update; dp-sgd: in each step of ncf's local training", choices=NOISES
+    )
+    clipping_norm: float = _setting(
+        1.0, "noise: L2 bound C on what one client (gaussian) or interaction (dp-sgd) contributes", above=0.0, most=1e9
+    )
     noise_multiplier: float = _setting(
-        1.0,
+        3.3,
         "noise: its standard deviation in units of C",
         least=LEAST_NOISE_MULTIPLIER,
         most=MOST_NOISE_MULTIPLIER,
+    )
+    local_steps: int = _setting(6, "dp-sgd: noisy steps of a client in a round", least=1, most=100_000)
+    sample_rate: float = _setting(1.0, "dp-sgd: chance that an interaction is in a step's sample", above=0.0, most=1.0)
+    batch_size: float = _setting(
+        20_000.0,
+        "dp-sgd: what a step's noisy sum is divided by, about a sample's size, by public knowledge",
+        above=0.0,
+        most=1e12,
     )
     delta: float = _setting(1e-5, "noise: the delta that an epsilon is stated for", least=1e-12, most=0.1)
     withhold_metrics: bool = _setting(
@@ -108,6 +120,8 @@ class Settings:
             value = getattr(self, entry.name)
             _check_type(entry.name, value, type(entry.default))
             _check_limits(entry.name, value, entry.metadata)
+        if self.noise == "dp-sgd" and (self.model != "ncf" or self.warm_start_rounds):
+            raise WrongUse("--noise dp-sgd trains ncf from scratch: add --model ncf --warm-start-rounds 0.")
         if self.least_rating >= self.greatest_rating:
             raise WrongUse(
                 f"--least-rating must be below --greatest-rating, not {self.least_rating} of {self.greatest_rating}."

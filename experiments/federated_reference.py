@@ -20,7 +20,7 @@ from common.data.load import load_dataset
 from common.data.partition import partition_users
 from common.data.splits import Split, leave_one_out
 from common.evaluation import Evaluation
-from common.models import Ials, Model, build_model
+from common.models import Ials, Model
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure
 from experiments.baselines.central import central
@@ -43,8 +43,7 @@ class Round:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the seeds and print a table for each, then means over the seeds."""
     options = _parser().parse_args(arguments)
-    hyperparameters = {field.name: getattr(options, field.name) for field in fields(Ials)}
-    model = build_model("ials", **{name: value for name, value in hyperparameters.items() if value is not None})
+    model = Ials(**{field.name: getattr(options, field.name) for field in fields(Ials)})
     print(f"{options.dataset}, {options.clients} clients, {model}")
     dataset = load_dataset(options.dataset, Path(options.data_root) if options.data_root else None)
     for in_training in (False, True):
@@ -91,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--baselines", action="store_true", help="also popularity, central and local-only")
     for field in fields(Ials):
-        parser.add_argument(f"--{field.name}", type=float, help=f"default: {field.default}")
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default, help="(%(default)s)")
     return parser
 
 

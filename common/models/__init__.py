@@ -1,32 +1,14 @@
 """The recommenders, behind one interface."""
 
 from common.config import Settings
-from common.errors import WrongUse
 from common.models.ials import Ials
 from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
 from common.models.ncf import Ncf
+from common.models.ncf_averaged import AveragedNcf
 from common.models.warm_start import WarmStart
 
-__all__ = ["Arrays", "FloatArray", "Ials", "Model", "build_model", "model_of"]
-
-
-def build_model(name: str, **hyperparameters: float) -> Model:
-    """Return the model of this name; a hyper-parameter that is not given keeps the model's default.
-
-    Raises:
-        WrongUse: the name or a hyper-parameter is unknown, or a value is out of range.
-    """
-    if name != "ials":
-        raise WrongUse(f"there is no model called {name!r}; choose ials")
-    unknown = sorted(set(hyperparameters) - set(Ials.__dataclass_fields__))
-    if unknown:
-        raise WrongUse(f"{name} has no hyper-parameter {unknown[0]!r}; it has {', '.join(Ials.__dataclass_fields__)}")
-    values = dict(hyperparameters)
-    factors = values.pop("factors", Ials.factors)
-    if not float(factors).is_integer():
-        raise WrongUse(f"factors must be a whole number, not {factors}")
-    return Ials(factors=int(factors), **values)
+__all__ = ["Arrays", "FloatArray", "Ials", "Model", "model_of"]
 
 
 def model_of(settings: Settings) -> Model:
@@ -48,6 +30,8 @@ def model_of(settings: Settings) -> Model:
     )
     if settings.model == "ials":
         return ials
+    if settings.noise == "dp-sgd":
+        return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
     ncf = Ncf(variant=settings.variant, factors=settings.factors)
     if settings.variant == "mlp" or settings.warm_start_rounds == 0:
         return ncf

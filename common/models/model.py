@@ -50,7 +50,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that `build_model` knows it by, and that the header of an update carries."""
+        """The name that the header of an update carries."""
 
     @property
     def sends_sums(self) -> bool:

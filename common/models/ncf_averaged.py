@@ -14,13 +14,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from common.accounting import joint_norm
 from common.data.user_items import UserItems
 from common.errors import CheckFailed, Rejected, WrongUse
 from common.models.layout import check_layout
 from common.models.model import Arrays, FloatArray, Layout, NoisyForm
 from common.models.ncf import Ncf
 from common.models.ncf_layout import gradient_layout
+from common.norms import joint_norm
 
 SHARED = ("item_factors", "item_bias", "network")
 """The arrays that a state and an update consist of."""
@@ -45,6 +45,7 @@ class AveragedNcf:
 
     name: ClassVar[str] = "ncf"
     sends_sums: ClassVar[bool] = False
+    rating_range: ClassVar[None] = None
 
     ncf: Ncf = field(default_factory=lambda: Ncf(variant="gmf", factors=8, user_regularisation=0.02))
     """What scores and fits users. Its settings for Adam and for items' penalties are not used."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.accounting import joint_norm, largest_honest_norm
 from common.errors import CheckFailed, Rejected
 from common.models.layout import check_layout, check_semidefinite
 from common.models.model import Arrays, NoisyForm
+from common.norms import joint_norm, largest_honest_norm
 
 FAILURE_PROBABILITY = 1e-12
 """How often an honest update may be longer than its bound."""

@@ -11,7 +11,7 @@ import torch
 import client.dp_sgd_network as network
 from client.dp_sgd import DpSgdPlan, dp_sgd_update, popularity_told_by
 from client.dp_sgd_network import NoisyTraining
-from common.accounting import DpSgdRelease, joint_norm
+from common.accounting import DpSgdRelease
 from common.data.load import load_dataset
 from common.data.splits import leave_one_out
 from common.data.user_items import UserItems
@@ -19,6 +19,7 @@ from common.errors import CheckFailed, WrongUse
 from common.evaluation import evaluate
 from common.models.ncf import Ncf
 from common.models.ncf_averaged import SHARED, AveragedNcf
+from common.norms import joint_norm
 from server.privacy_statement import epsilon_of
 
 ITEMS, USERS, CANDIDATES = 12, 5, 4

@@ -17,9 +17,9 @@ from client.privacy import (
     noisy_release,
     operating_system_generator,
 )
-from common.accounting import joint_norm
 from common.errors import CheckFailed
 from common.models import Ials
+from common.norms import joint_norm
 
 NAMES = ("residual", "gram")
 

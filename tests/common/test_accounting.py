@@ -16,10 +16,9 @@ from common.accounting import (
     GaussianRelease,
     PrivacyStatement,
     composed_noise_multiplier,
-    joint_norm,
-    largest_honest_norm,
 )
 from common.errors import CheckFailed, WrongUse
+from common.norms import joint_norm, largest_honest_norm
 
 MULTIPLIERS = st.floats(0.01, 100.0)
 

@@ -52,6 +52,12 @@ OUT_OF_LIMITS = [
     ("clipping_norm", 1e10),
     ("noise_multiplier", 0.0),
     ("noise_multiplier", 1e7),
+    ("local_steps", 0),
+    ("local_steps", 100_001),
+    ("sample_rate", 0.0),
+    ("sample_rate", 1.1),
+    ("batch_size", 0.0),
+    ("batch_size", 1e13),
     ("delta", 0.0),
     ("delta", 0.2),
     ("aggregation", "mean"),
@@ -174,3 +180,9 @@ def test_any_run_config_is_settings_or_wrong_use(run_config: dict[str, object]) 
         assert str(refused).startswith("--")
     else:
         assert Settings.from_run_config(settings.to_run_config()) == settings
+
+
+@pytest.mark.parametrize("chosen", [{"model": "ials"}, {"model": "mf"}, {"model": "ncf"}])
+def test_dp_sgd_trains_ncf_from_scratch_only(chosen: dict[str, str]) -> None:
+    with pytest.raises(WrongUse, match="add --model ncf --warm-start-rounds 0"):
+        Settings(noise="dp-sgd", **chosen)

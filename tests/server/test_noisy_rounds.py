@@ -11,13 +11,15 @@ NOISE = {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5}
 KINDS = {
     "ials": {},
     "gmf": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0},
+    "dp-sgd": {"noise": "dp-sgd", "model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "batch_size": 200.0},
+    "mf": {"model": "mf"},
     "warm start": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1},
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_update_with_noise_is_accepted_and_scored(small: SmallFederation, tmp_path: Path, kind: str) -> None:
-    settings = with_settings(small, **NOISE, **KINDS[kind], withhold_metrics=True)
+    settings = with_settings(small, **(NOISE | KINDS[kind]), withhold_metrics=True)
     played = small.play(tmp_path, settings=settings)
     for row in played.report["rounds"]:
         assert row["participants"] == 5

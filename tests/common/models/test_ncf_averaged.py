@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.accounting import joint_norm
 from common.data.load import load_dataset
 from common.data.user_items import UserItems
 from common.errors import CheckFailed, Rejected, WrongUse
@@ -14,6 +13,7 @@ from common.models.ncf import Ncf
 from common.models.ncf_averaged import SHARED, AveragedNcf
 from common.models.ncf_users import softmax
 from common.models.noisy_checks import NoisyRules
+from common.norms import joint_norm
 
 ITEMS = 30
 VARIANTS = ("neumf", "gmf", "mlp")
