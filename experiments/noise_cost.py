@@ -20,6 +20,7 @@ from common.models import model_of
 from common.update import decode_model
 from experiments.accuracy import data_folder
 from experiments.baselines.array_rounds import measure
+from experiments.baselines.popularity import popularity
 from launch.commands.simulate import simulate
 from launch.preparation import prepare_data
 from launch.prepared_run import MEMORY
@@ -27,7 +28,19 @@ from launch.run_options import RunOptions
 from server.run_folder import RunFolder
 
 _GAUSSIAN = {"noise": "gaussian", "withhold_metrics": True, "clipping_norm": 50.0, "factors": 16}
+_DP_SGD = {
+    "model": "ncf",
+    "variant": "gmf",
+    "factors": 8,
+    "warm_start_rounds": 0,
+    "noise": "dp-sgd",
+    "withhold_metrics": True,
+}
 VARIANTS: dict[str, dict[str, Any]] = {
+    "GMF, DP-SGD, multiplier 3.3": {**_DP_SGD, "noise_multiplier": 3.3},
+    "GMF, DP-SGD, multiplier 6": {**_DP_SGD, "noise_multiplier": 6.0},
+    "GMF, DP-SGD, multiplier 11": {**_DP_SGD, "noise_multiplier": 11.0},
+    "GMF, DP-SGD, multiplier 0.001": {**_DP_SGD, "noise_multiplier": 0.001},
     "iALS, no noise": {"factors": 16},
     "iALS, Gaussian, multiplier 0.001": {**_GAUSSIAN, "noise_multiplier": 0.001},
     "iALS, Gaussian, multiplier 0.01": {**_GAUSSIAN, "noise_multiplier": 0.01},
@@ -45,14 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     print(f"bundled data, {options.clients} clients, {options.rounds} rounds, seeds {options.seeds}, test items\n")
     print("| training | epsilon (unit) | HR@10 | NDCG@10 | full NDCG@10 |\n|---|---|---|---|---|")
+    splits = [prepare_data(Settings(seed=seed, clients=options.clients), None).split for seed in options.seeds]
+    floor = [popularity(split).test.metrics for split in splits]
+    print(f"| popularity, not private | none | {_cells(floor)} |", flush=True)
     for name, overrides in VARIANTS.items():
         shared = {"clients": options.clients, "rounds": options.rounds}
         measured = [measured_by_all(Settings(seed=seed, **shared, **overrides)) for seed in options.seeds]
-        cells = [f"{mean(one[0][key] for one in measured):.4f}" for key in _COLUMNS]
-        print(f"| {name} | {_claim(measured[0][1])} | {' | '.join(cells)} |", flush=True)
-
-
-_COLUMNS = ("hit_ratio_at_10", "ndcg_at_10", "full_ndcg_at_10")
+        print(f"| {name} | {_claim(measured[0][1])} | {_cells([one[0] for one in measured])} |", flush=True)
 
 
 def measured_by_all(settings: Settings) -> tuple[dict[str, float], Mapping[str, Any]]:
@@ -65,6 +77,11 @@ def measured_by_all(settings: Settings) -> tuple[dict[str, float], Mapping[str, 
     split = prepare_data(settings, data_folder()).split
     model = model_of(settings)
     return measure(model, state, model.fold_in(state, split.train), split).test.metrics, report["privacy"]
+
+
+def _cells(measured: Sequence[Mapping[str, float]]) -> str:
+    keys = ("hit_ratio_at_10", "ndcg_at_10", "full_ndcg_at_10")
+    return " | ".join(f"{mean(one[key] for one in measured):.4f}" for key in keys)
 
 
 def _claim(privacy: Mapping[str, Any]) -> str:
