@@ -18,9 +18,10 @@ jointly, from the shared part of the moment; at that minimum the gradient of L i
 [envelope theorem]. Nothing is kept between rounds, so a client may miss any number of them.
 
 The server steps as in proximal gradient descent, the penalty taken exactly and the rest linearised with curvature
-n_i / rate. On ml-latest-small-2016 and MovieLens-1M that is as low after 4 and 7 rounds as exact alternating least
-squares on L (`experiments.rating_reference`). Tried: Adam's step is a little worse, and one preconditioned by the
-users' Gram matrix saves two or three rounds but would send that matrix, and swings where items have few ratings.
+n_i / rate. After 5 rounds validation RMSE is within 0.5 % of exact alternating least squares on L, all data in one
+place, on ml-latest-small-2016, and no higher on MovieLens-1M (`experiments.rating_reference`). Tried: Adam's step is a
+little worse, and one preconditioned by the users' Gram matrix saves about two rounds but would send that matrix, and
+swings where items have few ratings.
 """
 
 import math
