@@ -2,7 +2,8 @@
 
 A model that ranks is judged by how high it ranks those items, one that predicts ratings by how far off it is. Either
 way a shard is measured by two figures of which higher is better, and a gain is their difference over the model that was
-sent, so that doing nothing gains 0. Both gains lie in [-1, 1].
+sent, so that doing nothing gains 0. Both gains lie in [-1, 1]. Errors of ratings are measured by their logarithm: what
+counts is by which share they fall (docs/decisions/0005-scores-of-rating-models.md).
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from common.models.model import Arrays, FloatArray, Model
 from common.rating_metrics import predicted_ratings
 
 CUTOFF = 10
+LEAST_ERROR = 1e-6
+"""In rating units: below this a prediction counts as exact, so that every logarithm is finite."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class ShardMetrics:
     """Means over a shard's pairs; or, as a difference of two of these, gains. Higher is better.
 
     Fields:
-        first: NDCG@10 on the full catalogue; for ratings, -RMSE in units of the rating range.
-        second: The hit ratio at 10 on the full catalogue; for ratings, -MAE in units of the rating range.
+        first: NDCG@10 on the full catalogue; for ratings, -ln RMSE.
+        second: The hit ratio at 10 on the full catalogue; for ratings, -ln MAE.
     """
 
     first: float
@@ -51,8 +54,15 @@ def score_update(
 
 
 def gain(applied: ShardMetrics, base: ShardMetrics) -> ShardMetrics:
-    """Return the difference, for a caller that scores one applied state on several shards."""
-    return ShardMetrics(applied.first - base.first, applied.second - base.second)
+    """Return the difference, for a caller that scores one applied state on several shards; cut to [-1, 1].
+
+    Only errors of ratings can change by more, to more than e times what they were or less than a third.
+    """
+    return ShardMetrics(_cut(applied.first - base.first), _cut(applied.second - base.second))
+
+
+def _cut(difference: float) -> float:
+    return max(-1.0, min(1.0, difference))
 
 
 def _ranking(scores: FloatArray, shard: ProbeShard) -> ShardMetrics:
@@ -68,7 +78,6 @@ def _ranking(scores: FloatArray, shard: ProbeShard) -> ShardMetrics:
 
 def _rating_accuracy(scores: FloatArray, shard: ProbeShard, rating_range: tuple[float, float]) -> ShardMetrics:
     """Compare each held-out rating with its prediction, cut to the range as a person would see it."""
-    least, greatest = rating_range
     predicted = predicted_ratings(scores[shard.held_out_users, shard.held_out_items], rating_range)
-    errors = (shard.held_out_ratings - predicted) / (greatest - least)
-    return ShardMetrics(-float(np.sqrt(np.mean(errors**2))), -float(np.mean(np.abs(errors))))
+    errors = np.maximum(np.abs(shard.held_out_ratings - predicted), LEAST_ERROR)
+    return ShardMetrics(-float(np.log(np.mean(errors**2))) / 2, -float(np.log(np.mean(errors))))

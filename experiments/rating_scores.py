@@ -2,8 +2,8 @@
 
     python -m experiments.rating_scores
 
-Each score is the median over four shards, by arrays alone, everybody honest until then. "Relative" is what the score
-would be if falls were relative to the error of the model that was sent: docs/decisions/0005-scores-of-rating-models.md.
+Each score is the median over four shards, by arrays alone, everybody honest until then; the last columns are what
+calibration makes of them on the scale of the rounds so far: docs/decisions/0005-scores-of-rating-models.md.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from common.models import Arrays
 from common.models.mf import Mf
 from common.probe_scoring import gain, shard_metrics, state_with_update_alone
 from common.seeding import generator
+from server.reputation import WAD, calibrate, learning_scale
 
 CLIENTS, SHARDS = 5, 4
 
@@ -38,30 +39,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flipped = replace(clients[0], ratings=np.float32(least + greatest) - clients[0].ratings)
     model = Mf()
     state = model.initial_state(train.item_count, generator(options.seed, "initial-model"))
-    print("| round | unit | honest, least | honest, median | honest, most | turned round | flipped ratings |")
+    print("| round | honest scores | turned round | flipped ratings | R honest, least | R turned | R flipped |")
     print("|---" * 7 + "|")
+    scale_wad = 0
     for server_round in range(1, options.rounds + 1):
         updates = [model.local_step(state, client)[0] for client in clients]
         turned = updates[0] | {name: -updates[0][name] for name in ("item_factors", "item_bias", "mean")}
         judged = [*updates, turned, model.local_step(state, flipped)[0]]
-        for unit in ("rating range", "relative"):
-            scores = [score(model, state, update, pool, relative=unit == "relative") for update in judged]
-            honest, others = scores[:CLIENTS], scores[CLIENTS:]
-            cells = [min(honest), median(honest), max(honest), *others]
-            print(f"| {server_round} | {unit} | {' | '.join(f'{cell:+.4f}' for cell in cells)} |")
+        scores = [score(model, state, update, pool) for update in judged]
+        honest, others = scores[:CLIENTS], scores[CLIENTS:]
+        scale_wad = learning_scale([int(one * WAD) for one in honest], scale_wad)
+        # what is not honest stands in the first client's place, each for itself
+        reputations = [
+            calibrate({str(k): int(one * WAD) for k, one in enumerate([first, *honest[1:]])}, scale_wad)
+            for first in (honest[0], *others)
+        ]
+        cells = [min(reputations[0].values()), reputations[1]["0"], reputations[2]["0"]]
+        print(
+            f"| {server_round} | {min(honest):+.4f} to {max(honest):+.4f} | {others[0]:+.4f} | {others[1]:+.4f} | "
+            + " | ".join(f"{cell / WAD:.2f}" for cell in cells)
+            + " |"
+        )
         state = model.apply(state, model.fuse(updates, [1.0] * CLIENTS))
 
 
-def score(model: Mf, state: Arrays, update: Arrays, pool: Sequence[ProbeShard], *, relative: bool) -> float:
+def score(model: Mf, state: Arrays, update: Arrays, pool: Sequence[ProbeShard]) -> float:
     """Return the median over the shards of the mean of both gains."""
     applied = state_with_update_alone(model, state, update, CLIENTS)
-    scores = []
-    for shard in pool:
-        base = shard_metrics(model, state, shard)
-        gained = gain(shard_metrics(model, applied, shard), base)
-        units = (-base.first, -base.second) if relative else (1.0, 1.0)
-        scores.append((gained.first / units[0] + gained.second / units[1]) / 2)
-    return median(scores)
+    gains = [gain(shard_metrics(model, applied, shard), shard_metrics(model, state, shard)) for shard in pool]
+    return median((one.first + one.second) / 2 for one in gains)
 
 
 if __name__ == "__main__":

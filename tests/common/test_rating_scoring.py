@@ -8,7 +8,7 @@ import pytest
 from common.data.load import load_dataset
 from common.data.probe import draw_probe_pool
 from common.models.mf import Mf
-from common.probe_scoring import score_update, shard_metrics, state_with_update_alone
+from common.probe_scoring import ShardMetrics, gain, score_update, shard_metrics, state_with_update_alone
 
 MODEL = Mf(factors=8)
 COHORT = 5
@@ -27,22 +27,27 @@ def federation():
     return pool[0], clients, states, pool
 
 
-def test_metrics_are_the_errors_of_each_held_out_rating_in_units_of_the_range(federation):
+def test_metrics_are_the_logarithms_of_the_errors_of_the_held_out_ratings(federation):
     shard, _, states, _ = federation
     vectors = MODEL.fold_in(states[2], shard.histories)
     errors = []
     for user, item, rating in zip(shard.held_out_users, shard.held_out_items, shard.held_out_ratings, strict=True):
         predicted = min(5.0, max(0.5, float(MODEL.scores(states[2], vectors)[user, item])))
-        errors.append((float(rating) - predicted) / 4.5)
+        errors.append(float(rating) - predicted)
     measured = shard_metrics(MODEL, states[2], shard)
-    assert measured.first == pytest.approx(-np.sqrt(np.mean(np.square(errors))))
-    assert measured.second == pytest.approx(-np.mean(np.abs(errors)))
+    assert measured.first == pytest.approx(-np.log(np.sqrt(np.mean(np.square(errors)))))
+    assert measured.second == pytest.approx(-np.log(np.mean(np.abs(errors))))
+
+
+def test_a_gain_is_the_share_by_which_an_error_falls_and_is_cut_to_one():
+    assert gain(ShardMetrics(-np.log(0.9), 0.0), ShardMetrics(0.0, 0.0)).first == pytest.approx(0.105, abs=1e-3)
+    assert gain(ShardMetrics(-50.0, 50.0), ShardMetrics(0.0, 0.0)) == ShardMetrics(-1.0, 1.0)
 
 
 def test_honest_updates_gain_while_there_is_much_to_learn_and_lose_little_later(federation):
     """Alone, an update fits one client's users at the others' cost; reputations compare it with the cohort's median."""
     _, clients, states, pool = federation
-    for state, least in ((states[0], 0.0), (states[1], -0.03)):
+    for state, least in ((states[0], 0.0), (states[1], -0.15)):
         for own in clients:
             update = MODEL.local_step(state, own)[0]
             gains = [
