@@ -1,5 +1,6 @@
 """`tfedrs verify`: recompute every round of a run from its evidence and the chain."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,19 +18,22 @@ from launch.prepared_run import MEMORY
 from server.chain import ChainLedger
 from server.federation import DEPLOYMENT_FILE, Federation, load_federation
 from server.ledger import Ledger
-from server.replay.run import Verified, replay_run
+from server.replay.mismatch import Mismatch
+from server.replay.run import replay_run
 from server.run_folder import RunFolder
 
-_NO_WITNESS = "the chain was started by the run itself: whoever holds the run folder can write it anew"
+_NO_WITNESS = "whether anybody independent has seen the record: whoever holds the run folder can write its chain anew"
+_EVIDENCE = re.compile(r"round-([0-9]{4,6})\.json")
 
 
 def count_rounds(run: Path) -> int:
-    """Return how many rounds a run folder has evidence of.
+    """Return the number of the last round that a run folder has evidence of.
 
     Raises:
         WrongUse: none.
     """
-    rounds = len(list((run / "evidence").glob("round-*.json")))
+    names = [_EVIDENCE.fullmatch(path.name) for path in (run / "evidence").glob("round-*.json")]
+    rounds = max((int(name[1]) for name in names if name), default=0)
     if not rounds:
         raise WrongUse(f"There is no settled round in {run}; give the folder of a run.")
     return rounds
@@ -45,16 +49,19 @@ def verify(run: Path, chain: str, *, public_only: bool, on_round: Callable[[int]
         on_round: Called after each round with its number.
 
     Returns:
-        What was checked, under the names of `server.replay.run.Verified`, and "ledger" and "independent_witness".
+        What was checked, under the names of `server.replay.run.Verified`, and "verified", "ledger" (the run's own word
+        for its kind) and "independent_witness".
 
     Raises:
         WrongUse: the folder holds no run, or its chain must be named.
+        EnvironmentFailure: the chain does not answer, or its state does not replay.
         Mismatch: the first thing that does not follow.
     """
     rounds = count_rounds(run)
     federation = load_federation(run / "coordinator")
     shards = {} if public_only else _probe_shards(run)
-    with _ledger(run, federation, chain) as ledger:
+    url = _chain_url(run, federation, chain)
+    with _ledger(run, federation, url) as ledger:
         done = replay_run(
             RunFolder(run),
             federation,
@@ -64,14 +71,22 @@ def verify(run: Path, chain: str, *, public_only: bool, on_round: Callable[[int]
             restricted=not public_only,
             on_round=on_round,
         )
-    return _result(done, federation, public_only=public_only)
+    # of a chain that was started from the run folder nobody else has a copy, whatever the folder calls it
+    independent = bool(url) and federation.chain_kind == "external"
+    return asdict(done) | {
+        "verified": True,
+        "ledger": federation.chain_kind,
+        "independent_witness": independent,
+        "unchecked": done.unchecked + ([] if independent or federation.chain_kind == MEMORY else [_NO_WITNESS]),
+    }
 
 
 def describe(result: dict[str, Any]) -> str:
     """Return the outcome in lines for people."""
+    agreeing = f"; {result['on_ledger']} rounds agree with the ledger ({result['ledger']})"
     lines = [
         f"Verified {result['rounds']} rounds: {result['signatures']:,} signatures, committees, judgements, rewards and "
-        f"roots; {result['on_ledger']} rounds agree with the ledger ({result['ledger']}).",
+        f"roots{agreeing if result['on_ledger'] else ''}."
     ]
     if result["models"]:
         lines.append(
@@ -82,41 +97,47 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _result(done: Verified, federation: Federation, *, public_only: bool) -> dict[str, Any]:
-    unchecked = list(done.unchecked)
-    if public_only:
-        unchecked.append("scores, gates and models were not computed again: only the public part was asked for")
-    if federation.chain_kind in ("anvil", "embedded"):
-        unchecked.append(f"nobody independent has witnessed the record: {_NO_WITNESS}")
-    return asdict(done) | {
-        "verified": True,
-        "ledger": federation.chain_kind,
-        "independent_witness": federation.chain_kind == "external",
-        "unchecked": unchecked,
-    }
+def _chain_url(run: Path, federation: Federation, chain: str) -> str:
+    """Return where the chain answers; "" where it is started from the run folder, or where there is none."""
+    if federation.chain_kind == MEMORY:
+        if chain != "auto":
+            raise WrongUse(f"The ledger of {run} was kept in memory and is gone; leave --chain out.")
+        return ""
+    if chain == "auto" and kept_chain(run / "chain") is not None:
+        return ""  # also where the environment names a chain, which is not this run's
+    url = external_url(chain)
+    if not url and kept_chain(run / "chain") is None:
+        raise WrongUse(f"The chain of {run} was not started by that run; name it with --chain URL.")
+    return url
 
 
 @contextmanager
-def _ledger(run: Path, federation: Federation, chain: str) -> Iterator[Ledger | None]:
+def _ledger(run: Path, federation: Federation, url: str) -> Iterator[Ledger | None]:
     if federation.chain_kind == MEMORY:
         yield None
         return
     deployment = Deployment.load(run / "coordinator" / DEPLOYMENT_FILE)
-    if url := external_url(chain):
+    kind = kept_chain(run / "chain")
+    if url or kind is None:
         yield ChainLedger(url, deployment)
         return
-    kind = kept_chain(run / "chain")
-    if kind is None:
-        raise WrongUse(f"The chain of {run} was not started by that run; name it with --chain URL.")
     with tempfile.TemporaryDirectory() as folder:  # a chain writes to its folder, and the run's stays as it is
         copy = Path(folder) / "chain"
-        shutil.copytree(run / "chain", copy)
+        shutil.copytree(run / "chain", copy, copy_function=shutil.copyfile)
+        copy.chmod(0o700)  # of a run that was made read-only too
         with open_chain(kind, copy) as endpoint:
             yield ChainLedger(endpoint.url, deployment)
 
 
 def _probe_shards(run: Path) -> dict[bytes, ProbeShard]:
-    """Read the public probe pool, of which every participant has a copy."""
+    """Read the public probe pool, of which every participant has a copy.
+
+    Raises:
+        Mismatch: the first copy cannot be read.
+    """
     for path in sorted((run / "participants").glob(f"*/{PROBE_FILE}")):
-        return {shard.digest(): shard for shard in load_probe_pool(path)}
+        try:
+            return {shard.digest(): shard for shard in load_probe_pool(path)}
+        except WrongUse as error:
+            raise Mismatch(None, None, "probe pool", str(error).rstrip(".")) from error
     return {}

@@ -51,6 +51,8 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
         Mismatch: the first field that does not follow.
     """
     t = public.server_round
+    if t > public.settings.rounds:
+        raise Mismatch(t, None, "round", f"the run was to have {public.settings.rounds} rounds")
     expect(t, None, "model", public.model, before.model)
     _check_commitments(public)
     expect(t, None, "seed_link", keccak(public.seed_link), before.seed_link)
@@ -146,6 +148,9 @@ def _check_gates(public: PublicRound) -> None:
 def _check_example_counts(public: PublicRound) -> None:
     counted = sorted(public.commitments) if public.settings.aggregation == "fedavg" else []
     expect(public.server_round, None, "example_counts", list(public.example_counts), counted)
+    for account, examples in public.example_counts.items():
+        if examples < 0:
+            raise Mismatch(public.server_round, account, "example_counts.examples", "it is negative")
 
 
 def _scores_by_subject(public: PublicRound) -> dict[str, list[int]]:

@@ -7,26 +7,21 @@ What the hashes pin down is exact. A recomputed score may differ by one pair of 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from common.commitment import commitment_of
 from common.data.probe import ProbeShard
 from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
-from common.seeding import generator
-from common.update import decode_model, decode_update
+from common.update import decode_update
 from common.update_check import check_update
 from server.aggregation import next_state
 from server.gates import gate_updates
 from server.received_updates import kept_updates
 from server.replay.mismatch import Mismatch, expect
+from server.replay.models import model_difference, read_model
 from server.replay.public_round import PublicRound
 from server.reputation import WAD
 from server.run_folder import RunFolder
-
-MODEL_TOLERANCE = 1e-5
-"""Relative to the largest entry of an array."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +41,15 @@ class Recomputed:
     model_difference: float
 
 
-def recompute_round(public: PublicRound, folder: RunFolder, shards: Mapping[bytes, ProbeShard]) -> Recomputed | None:
+def recompute_round(
+    public: PublicRound, folder: RunFolder, item_count: int, shards: Mapping[bytes, ProbeShard]
+) -> Recomputed | None:
     """Check a replayed round against its updates.
 
     Args:
         public: The evidence, already replayed.
         folder: Of the run, with `objects/updates/` in it.
+        item_count: Size of the catalogue.
         shards: The probe pool by digest; empty: scores are not recomputed.
 
     Returns:
@@ -60,40 +58,45 @@ def recompute_round(public: PublicRound, folder: RunFolder, shards: Mapping[byte
     Raises:
         Mismatch: an update is not the one committed to, or something was not computed from the updates.
     """
-    t = public.server_round
     updates = _committed_updates(public, folder)
     if updates is None:
         return None
+    state = read_model(public, folder, "model", item_count)
+    try:
+        return _recompute(public, folder, item_count, shards, updates, state)
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        # after a round whose updates are missing, nobody has made sure that the arrays are those of such a model
+        raise Mismatch(public.server_round, None, "model", f"nothing follows from its arrays ({error!r})") from error
+
+
+def _recompute(
+    public: PublicRound,
+    folder: RunFolder,
+    item_count: int,
+    shards: Mapping[bytes, ProbeShard],
+    updates: Mapping[str, bytes],
+    state: Arrays,
+) -> Recomputed:
+    t = public.server_round
     model = model_of(public.settings)
-    state = _model_arrays(public, folder, "model", public.model)
-    arrays: dict[str, Arrays] = {}
-    for account, content in updates.items():
-        arrays[account] = _decoded(public, account, content, model.at(state), len(state["item_factors"]))
+    arrays = {
+        account: _decoded(public, account, content, model.at(state), item_count) for account, content in updates.items()
+    }
     _, reasons = gate_updates(arrays, updates)
     for account in updates:
         expect(t, account, "judgements.gate_reason", public.gate_reasons.get(account), reasons.get(account))
-    if public.example_counts:
-        for account, update in arrays.items():
-            expect(t, account, "example_counts", public.example_counts[account], model.example_count(update))
+    for account, declared in public.example_counts.items():
+        expect(t, account, "example_counts.examples", declared, model.example_count(arrays[account]))
+    recorded = read_model(public, folder, "next_model", item_count)
+    weights = {account: public.judgements[account].weight_wad for account in updates}
     score_difference = _check_scores(public, model, state, arrays, shards) if shards else 0.0
+    fused = next_state(model, state, arrays, weights, public.settings.aggregation)
     return Recomputed(
         updates=len(updates),
         scores=len(public.scores) if shards else 0,
         score_difference=score_difference,
-        model_difference=_check_next_model(public, model, state, arrays, folder),
+        model_difference=model_difference(t, "next_model", recorded, fused),
     )
-
-
-def check_initial_model(first: PublicRound, folder: RunFolder) -> float:
-    """Draw W_0 from the seed again; return how far it lies from the recorded one, relative to the largest entry.
-
-    Raises:
-        Mismatch: it is another model.
-    """
-    recorded = _model_arrays(first, folder, "model", first.model)
-    model = model_of(first.settings)
-    drawn = model.initial_state(len(recorded["item_factors"]), generator(first.settings.seed, "initial-model"))
-    return _difference(first.server_round, "model", recorded, drawn)
 
 
 def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, bytes] | None:
@@ -104,10 +107,14 @@ def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, byte
         raise Mismatch(t, None, "updates", str(error).rstrip(".")) from error
     if kept is None:
         return None
-    expect(t, None, "updates", sorted(kept.updates), sorted(public.commitments))
+    expect(t, None, "updates", sorted(kept.updates), list(public.commitments))
     for account, update in kept.updates.items():
-        commitment = commitment_of(public.run_id, t, account, update.name, update.salt)
-        expect(t, account, "commitments.commitment", public.commitments[account][0], commitment)
+        commitment, signature = public.commitments[account]
+        named = commitment_of(public.run_id, t, account, update.name, update.salt)
+        expect(t, account, "commitments.commitment", commitment, named)
+        expect(t, account, "updates.commitment", update.commitment, commitment)
+        expect(t, account, "updates.signature", update.commitment_signature, signature)
+    expect(t, None, "updates.rejected", kept.rejected, public.rejected[: len(kept.rejected)])
     return {account: update.update_bytes for account, update in kept.updates.items()}
 
 
@@ -120,13 +127,6 @@ def _decoded(public: PublicRound, account: str, content: bytes, model: Model, it
     except Rejected as reason:
         raise Mismatch(public.server_round, account, "update", f"it ought to have been rejected: {reason}") from reason
     return packed.arrays
-
-
-def _model_arrays(public: PublicRound, folder: RunFolder, field: str, name: str) -> Arrays:
-    try:
-        return decode_model(folder.get_object(name)).arrays
-    except (CheckFailed, Rejected) as error:
-        raise Mismatch(public.server_round, None, field, str(error).rstrip(".")) from error
 
 
 def _check_scores(
@@ -162,33 +162,4 @@ def _check_scores(
                     f"scores.{field}",
                     f"it says that {score.subject} gained {said / WAD:.6f}, and the update gains {found:.6f}",
                 )
-    return largest
-
-
-def _check_next_model(
-    public: PublicRound, model: Model, state: Arrays, updates: Mapping[str, Arrays], folder: RunFolder
-) -> float:
-    recorded = _model_arrays(public, folder, "next_model", public.next_model)
-    weights = {account: public.judgements[account].weight_wad for account in updates}
-    fused = next_state(model, state, updates, weights, public.settings.aggregation)
-    return _difference(public.server_round, "next_model", recorded, fused)
-
-
-def _difference(server_round: int, field: str, recorded: Arrays, computed: Arrays) -> float:
-    """Return the largest difference of two states, relative to the largest entry of the array it is in."""
-    expect(server_round, None, field, sorted(recorded), sorted(computed))
-    largest = 0.0
-    for name, expected in computed.items():
-        found = recorded[name]
-        if (found.dtype, found.shape) != (expected.dtype, expected.shape):
-            raise Mismatch(server_round, None, field, f"its {name} has another type or shape than the updates give")
-        if not expected.size:
-            continue
-        scale = max(float(np.max(np.abs(expected))), np.finfo(np.float64).tiny)
-        difference = float(np.max(np.abs(found.astype(np.float64) - expected.astype(np.float64)))) / scale
-        if not difference <= MODEL_TOLERANCE:  # NaN is not either
-            raise Mismatch(
-                server_round, None, field, f"its {name} is {difference:.1e} of its largest entry from what follows"
-            )
-        largest = max(largest, difference)
     return largest

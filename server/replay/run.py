@@ -1,6 +1,6 @@
 """A whole run, round after round."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eth_hash.auto import keccak
@@ -10,10 +10,19 @@ from common.errors import CheckFailed
 from server.federation import Federation
 from server.ledger import Ledger
 from server.replay.exact import Before, replay_round
+from server.replay.in_memory import check_opening_in_memory
 from server.replay.mismatch import Mismatch, expect
-from server.replay.on_ledger import Written, check_opening, check_round
+from server.replay.models import check_initial_model, read_model
+from server.replay.on_ledger import (
+    Written,
+    check_earned_before,
+    check_nothing_earned,
+    check_nothing_follows,
+    check_opening,
+    check_round,
+)
 from server.replay.public_round import PublicRound, read_public_round
-from server.replay.restricted import check_initial_model, recompute_round
+from server.replay.restricted import recompute_round
 from server.run_folder import RunFolder
 from server.settlement import Standing
 
@@ -31,7 +40,7 @@ class Verified:
         models: Models that were fused again.
         score_difference: The largest difference between a signed gain and the recomputed one.
         model_difference: The same of models, relative to the largest entry.
-        unchecked: Sentences without a full stop.
+        unchecked: Each something, and why it was not checked; without a full stop.
     """
 
     rounds: int = 0
@@ -59,7 +68,7 @@ def replay_run(
 
     Args:
         folder: Evidence and objects.
-        federation: The public facts that the settings' hash on the ledger covers.
+        federation: The public facts that the settings' hash on the ledger covers, and the size of the catalogue.
         rounds: How many rounds have evidence.
         ledger: Opened for reading; None where there is none, such as for a run in memory.
         shards: The probe pool by digest, empty where it is not at hand.
@@ -70,25 +79,30 @@ def replay_run(
         Mismatch: the first thing that does not follow.
     """
     done = Verified()
-    first = _public(folder, 1)
+    public = first = _public(folder, 1)
     before, written = _start(first, ledger, federation, done)
-    if restricted:
-        done.model_difference = check_initial_model(first, folder)
+    done.model_difference = check_initial_model(first, folder, federation.item_count)
+    if shards and set(shards) != set(federation.probe_shards):
+        raise Mismatch(None, None, "probe pool", "the one at hand is not that of federation.json")
+    without_updates = []
     for server_round in range(1, rounds + 1):
         public = first if server_round == 1 else _public(folder, server_round)
         _check_same_run(first, public)
         before = replay_round(public, before, federation.probe_shards)
-        _check_model_object(public, folder)
+        read_model(public, folder, "next_model", federation.item_count)
         if ledger is not None and written is not None:
             written = check_round(public, ledger, written)
             done.on_ledger += 1
         done.rounds += 1
         done.signatures += len(public.commitments) + len(public.scores)
-        if restricted:
-            _recompute(public, folder, shards, done)
+        if restricted and not _recompute(public, folder, federation.item_count, shards, done):
+            without_updates.append(server_round)
         on_round(server_round)
-    if restricted and not shards:
-        done.unchecked.append("scores were not computed again: the run folder holds no probe pool (probe.npz)")
+    if ledger is not None:
+        check_nothing_follows(public, ledger)
+    done.unchecked += _unchecked(public, ledger, restricted=restricted, without_updates=without_updates)
+    if done.models and not shards:
+        done.unchecked.append("scores, because the run folder holds no probe pool (probe.npz)")
     return done
 
 
@@ -97,29 +111,48 @@ def _start(
 ) -> tuple[Before, Written | None]:
     earned = {account: first.cumulative_wei.get(account, 0) for account in first.cohort}
     for account, judged in first.judgements.items():
-        if account in earned:
-            earned[account] -= judged.reward_wei
+        earned[account] = earned.get(account, 0) - judged.reward_wei
+        if earned[account] < 0:
+            raise Mismatch(1, account, "judgements.cumulative_wei", "it is less than this round alone pays")
     if ledger is None:
-        _check_earned_before(earned, done, own_ledger=federation.given_deployment is None)
-        done.unchecked.append("nothing was compared with the ledger, which does not exist any more")
-        return Before(first.model, _anchor_of(first), Standing.at_start(first.cohort, earned)), None
-    record, written = check_opening(first, ledger, federation)
-    opened = ledger.round_record(first.run_id, 1)
-    _check_earned_before(earned, done, own_ledger=opened is not None and opened.sequence == 1)
+        check_opening_in_memory(first, federation)
+        check_nothing_earned(earned)
+        anchor = keccak(first.seed_link)  # nobody recorded it: the chain is checked from its first link on
+        return Before(first.model, anchor, Standing.at_start(first.cohort, earned)), None
+    record, opened, written = check_opening(first, ledger, federation)
+    if not check_earned_before(first, earned, opened, ledger):
+        done.unchecked.append("what accounts had earned in earlier runs of the ledger, for others took part in those")
     return Before(first.model, record.seed_anchor, Standing.at_start(first.cohort, earned)), written
 
 
-def _anchor_of(first: PublicRound) -> bytes:
-    """Without a ledger there is no recorded anchor: the chain of seeds is checked from its first link on."""
-    return keccak(first.seed_link)
+def _unchecked(
+    last: PublicRound, ledger: Ledger | None, *, restricted: bool, without_updates: Sequence[int]
+) -> Iterator[str]:
+    settled, planned = last.server_round, last.settings.rounds
+    if ledger is None:
+        yield (
+            "the ledger, which was kept in memory and is gone: nothing outside the run folder vouches for the reasons "
+            "of rejections and the first link of the seed chain"
+        )
+    if settled < planned:
+        reason = "no ledger shows whether they were settled" if ledger is None else "they are not settled"
+        yield f"{_rounds(range(settled + 1, planned + 1))} of the settings, of which there is no evidence: {reason}"
+    if not restricted:
+        yield "scores, gates and models, because only the public part was asked for"
+    if without_updates:
+        yield f"scores, gates and models of {_rounds(without_updates)}, whose updates are not in the run folder"
+    if last.settings.noise != "none":
+        yield "whether clients drew their noise honestly, which no update shows"
+    if last.settings.aggregation == "fedavg":
+        yield "whether the example counts are true, which are as clients declare them"
 
 
-def _check_earned_before(earned: Mapping[str, int], done: Verified, *, own_ledger: bool) -> None:
-    for account, wei in earned.items():
-        if wei < 0 or (own_ledger and wei):
-            raise Mismatch(1, account, "judgements.cumulative_wei", f"before this run it would have earned {wei} wei")
-    if any(earned.values()):
-        done.unchecked.append("what accounts had earned in earlier runs of the ledger is taken from the first round")
+def _rounds(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"round {numbers[0]}"
+    if numbers[-1] - numbers[0] + 1 == len(numbers):
+        return f"rounds {numbers[0]} to {numbers[-1]}"
+    return f"rounds {', '.join(map(str, numbers))}"
 
 
 def _check_same_run(first: PublicRound, public: PublicRound) -> None:
@@ -127,24 +160,19 @@ def _check_same_run(first: PublicRound, public: PublicRound) -> None:
         expect(public.server_round, None, name, getattr(public, name), getattr(first, name))
 
 
-def _check_model_object(public: PublicRound, folder: RunFolder) -> None:
-    for name, digest in (("model", public.model), ("next_model", public.next_model)):
-        try:
-            folder.get_object(digest)
-        except CheckFailed as error:
-            raise Mismatch(public.server_round, None, name, str(error).rstrip(".")) from error
-
-
-def _recompute(public: PublicRound, folder: RunFolder, shards: Mapping[bytes, ProbeShard], done: Verified) -> None:
-    found = recompute_round(public, folder, shards)
+def _recompute(
+    public: PublicRound, folder: RunFolder, item_count: int, shards: Mapping[bytes, ProbeShard], done: Verified
+) -> bool:
+    """Return False where the round's updates are not at hand."""
+    found = recompute_round(public, folder, item_count, shards)
     if found is None:
-        done.unchecked.append(f"scores and model of round {public.server_round}: its updates are not in the run folder")
-        return
+        return False
     done.updates += found.updates
     done.scores += found.scores
     done.models += 1
     done.score_difference = max(done.score_difference, found.score_difference)
     done.model_difference = max(done.model_difference, found.model_difference)
+    return True
 
 
 def _public(folder: RunFolder, server_round: int) -> PublicRound:
