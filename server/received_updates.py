@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from common.errors import CheckFailed, Rejected
 from common.update import decode_update
+from server.nesting import require_shallow
 from server.run_folder import RunFolder
 from server.verification import VerifiedUpdate
 
@@ -44,7 +45,8 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
     if data is None:
         return None
     try:
-        record = json.loads(data)
+        require_shallow(data)
+        record = json.loads(data.decode())
         updates = {}
         for one in record["updates"]:
             update_bytes = folder.get_update(one["update"])
@@ -64,7 +66,7 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
         if not all(isinstance(one.account, str) and len(one.salt) == _SALT_BYTES for one in updates.values()):
             raise ValueError("an account or a salt is none")
         return ReceivedUpdates(updates, rejected)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Rejected) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, Rejected) as error:
         raise CheckFailed(
             f"The updates of round {server_round} in {folder.path} were altered ({error}); restore them from a backup."
         ) from error

@@ -114,15 +114,17 @@ def _check_committees(public: PublicRound, probe_shards: Sequence[bytes]) -> Non
 def _check_scores(public: PublicRound) -> None:
     t = public.server_round
     open_tasks = set(public.assignments)
+    asked = {(one.subject, one.evaluator) for one in public.assignments}
     for evaluator, signed in public.scores:
         score = signed.score
         task = Assignment(score.subject, evaluator, score.shard)
         if task not in open_tasks:
-            raise Mismatch(t, evaluator, "scores.subject", f"it was not asked to score {score.subject} on that shard")
+            field = "shard" if (score.subject, evaluator) in asked else "subject"
+            raise Mismatch(t, evaluator, f"scores.{field}", f"it was not asked to score {score.subject} on that shard")
         open_tasks.remove(task)
-        for field, gain in (("ndcg_gain_wad", score.ndcg_gain_wad), ("hit_gain_wad", score.hit_gain_wad)):
+        for name, gain in (("ndcg_gain_wad", score.ndcg_gain_wad), ("hit_gain_wad", score.hit_gain_wad)):
             if not -WAD <= gain <= WAD:
-                raise Mismatch(t, evaluator, f"scores.{field}", "it lies outside [-1, 1]")
+                raise Mismatch(t, evaluator, f"scores.{name}", "it lies outside [-1, 1]")
         message = score_message(public.domain, public.run_id, t, score)
         _check_signed(public, evaluator, "scores.signature", message, signed.signature, evaluator)
 

@@ -61,8 +61,11 @@ def check_earned_before(first: PublicRound, earned_wei: Mapping[str, int], opene
         False where that settlement cannot tell: its leaves are those of another cohort.
 
     Raises:
-        Mismatch: there was no settlement before, and somebody had earned something.
+        Mismatch: somebody had earned less than nothing, or something before the first settlement of all.
     """
+    for account, wei in earned_wei.items():
+        if wei < 0:
+            raise Mismatch(1, account, "judgements.cumulative_wei", "it is less than this round alone pays")
     before = (opened.sequence or 1) - 1
     if not before:
         check_nothing_earned(earned_wei)

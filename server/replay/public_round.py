@@ -11,6 +11,7 @@ from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
 from common.wire import SignedScore
+from server.nesting import require_shallow
 from server.replay.fields import Fields, Malformed, as_account
 from server.replay.mismatch import Mismatch
 from server.selection import Assignment
@@ -110,12 +111,13 @@ def read_public_round(content: bytes, server_round: int) -> PublicRound:
     if len(content) > MOST_EVIDENCE_BYTES:
         raise Mismatch(server_round, None, "evidence", f"it has more than {MOST_EVIDENCE_BYTES} bytes")
     try:
-        record = json.loads(content, parse_constant=_not_json)
+        require_shallow(content)
+        record = json.loads(content.decode(), parse_constant=_not_json)
         read = _read(Fields(record, ""), content)
         canonical = rfc8785.dumps(record)
     except Malformed as error:
         raise Mismatch(server_round, error.account, error.field, error.reason) from error
-    except (ValueError, RecursionError) as error:  # of both libraries; also of digits beyond what Python reads
+    except ValueError as error:  # of both libraries; also of digits beyond what Python reads
         raise Mismatch(server_round, None, "evidence", f"it is not JSON ({error})") from error
     if read.server_round != server_round:
         raise Mismatch(server_round, None, "round", f"the file says that it is round {read.server_round}")

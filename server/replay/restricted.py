@@ -107,7 +107,8 @@ def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, byte
         raise Mismatch(t, None, "updates", str(error).rstrip(".")) from error
     if kept is None:
         return None
-    expect(t, None, "updates", sorted(kept.updates), list(public.commitments))
+    committed = [account for account in public.cohort if account in public.commitments]
+    expect(t, None, "updates", list(kept.updates), committed)
     for account, update in kept.updates.items():
         commitment, signature = public.commitments[account]
         named = commitment_of(public.run_id, t, account, update.name, update.salt)
