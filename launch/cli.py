@@ -147,7 +147,8 @@ def _verify(parsed: argparse.Namespace) -> dict[str, Any]:
     from server.replay.mismatch import Mismatch  # noqa: PLC0415
 
     rounds = count_rounds(parsed.run_dir)
-    with Progress(console=Console(stderr=True, quiet=parsed.json), transient=True) as progress:
+    console = Console(stderr=True, quiet=parsed.json)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("rounds", total=rounds)
         try:
             result = verify(

@@ -29,15 +29,13 @@ FOUND_AS = {
     "judgements.reward_wei": {"judgements.cumulative_wei"},  # in round 1: their difference was earned before
     "example_counts.examples": {"judgements.weight_wad"},  # weights follow from all counts
 }
-WITH_LEDGER = dict.fromkeys(
-    ("judgements.gate_reason", "rejected", "rejected.account", "rejected.reason"), {"evidence_root on the ledger"}
-)
+ONLY_THE_LEDGER_TELLS = {"rejected", "rejected.account", "rejected.reason"}
+WITH_LEDGER = {field: {"evidence_root on the ledger"} for field in (*ONLY_THE_LEDGER_TELLS, "judgements.gate_reason")}
 WITHOUT_LEDGER = {
     "run_id": {"settings"},  # it is their hash, and which of the two was altered nobody can tell
     "cohort": {"judgements.cumulative_wei", "commitments.account", "judgements"},  # nobody recorded the cohort
     "seed_link": {"committees.evaluator", "committees.shard"},  # of round 1: nobody recorded the anchor
 }
-ONLY_THE_LEDGER_TELLS = {"rejected", "rejected.account", "rejected.reason"}
 NEITHER_IS_AN_ENTRYS_OWN = {"commitments.account", "scores.evaluator", "judgements.account", "example_counts.account"}
 
 
@@ -99,7 +97,7 @@ def test_without_a_ledger_all_but_reasons_are_found(run: RecordedRun) -> None:
 
 
 def test_with_the_updates_reasons_are_found_without_a_ledger(run: RecordedRun) -> None:
-    found_as = WITHOUT_LEDGER | dict.fromkeys(ONLY_THE_LEDGER_TELLS, {"updates.rejected"})
+    found_as = WITHOUT_LEDGER | {field: {"updates.rejected"} for field in ONLY_THE_LEDGER_TELLS}
     for under in ("judgements", "rejected"):
         check_every_value(run, found_as, set(), under=under, on_ledger=False, restricted=True)
 
