@@ -120,7 +120,9 @@ def _start(
         return Before(first.model, anchor, Standing.at_start(first.cohort, earned)), None
     record, opened, written = check_opening(first, ledger, federation)
     if not check_earned_before(first, earned, opened, ledger):
-        done.unchecked.append("what accounts had earned in earlier runs of the ledger, for others took part in those")
+        done.unchecked.append(
+            "what accounts had earned before, which the ledger's settlement before this run does not show"
+        )
     return Before(first.model, record.seed_anchor, Standing.at_start(first.cohort, earned)), written
 
 

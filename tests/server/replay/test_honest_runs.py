@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from common.account import development_account
 from server.replay.mismatch import Mismatch
 from server.replay.run import Verified, replay_run
 from server.run_folder import RunFolder
@@ -180,6 +181,17 @@ def second(small: SmallFederation, tmp_path: Path) -> Iterator[RecordedRun]:
 
 def test_what_earlier_runs_paid_is_compared_with_their_last_settlement(second: RecordedRun) -> None:
     assert second.verify().unchecked == []
+
+
+def test_what_another_cohort_was_paid_is_not_checked(small: SmallFederation, tmp_path: Path) -> None:
+    ledger = small.ledger()
+    first = small.play(tmp_path / "first", ledger)
+    shutil.copytree(first.folder / "coordinator", tmp_path / "second" / "coordinator")
+    ledger.register_for([development_account(99, 1).address], 0)
+    second = RecordedRun.of(small, small.play(tmp_path / "second", ledger))
+    assert second.verify().unchecked == [
+        "what accounts had earned before, which the ledger's settlement before this run does not show"
+    ]
 
 
 def test_earlier_rewards_of_a_ledger_that_had_none_do_not_verify(second: RecordedRun) -> None:
