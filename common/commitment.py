@@ -20,6 +20,8 @@ _SCORE_TYPE = (
 )
 _NODE_BINDING_TYPE = "NodeBinding(bytes32 runId,address account,uint64 nodeId)"
 _SIGNATURE_BYTES = 65
+_V = (27, 28)
+_GREATEST_S = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364140 // 2
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,16 @@ def sign(message: SignableMessage, account_key: bytes) -> bytes:
 def check_signature(message: SignableMessage, signature: bytes, account: str) -> None:
     """Make sure that `account` signed `message`.
 
+    Of the many ways to write down one signature only that of OpenZeppelin's ECDSA counts, v 27 or 28 and s in the lower
+    half: so no byte of a recorded one can be altered unnoticed, and a contract accepts what was accepted here.
+
     Raises:
         Rejected: the signature is malformed or is somebody else's.
     """
     if len(signature) != _SIGNATURE_BYTES:
         raise Rejected(f"a signature has {_SIGNATURE_BYTES} bytes, not {len(signature)}")
+    if signature[64] not in _V or int.from_bytes(signature[32:64], "big") > _GREATEST_S:
+        raise Rejected("the signature is not in its one form: v 27 or 28, s in the lower half")
     try:
         signer = str(Account.recover_message(message, signature=signature))
     except Exception as error:  # eth-keys and coincurve raise many types, all meaning the same

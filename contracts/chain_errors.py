@@ -73,7 +73,7 @@ class ChainErrors:
                 f"The chain at {self.url} rejected {call} ({rpc_message(error)}); "
                 "look at its node and at the sender's funds."
             ) from error
-        except (Web3Exception, JSONDecodeError, UnicodeDecodeError) as error:
+        except (Web3Exception, DecodingError, JSONDecodeError, UnicodeDecodeError) as error:
             raise EnvironmentFailure(
                 f"{self.url} does not answer {call} like an Ethereum node ({error}); check the address."
             ) from error

@@ -32,6 +32,11 @@ _CLAIM_EXAMPLES = """\
   tfedrs claim --run runs/latest \\
       --account runs/latest/participants/client-01"""
 
+_VERIFY_EXAMPLES = """\
+  tfedrs verify runs/latest
+  tfedrs verify runs/latest --public-only --json
+  tfedrs verify run-of-others --chain https://rpc.example.org"""
+
 _METAVARS = {int: "N", float: "X", str: "TEXT"}
 
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
@@ -57,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _add_training(commands, "run", "a real local federation: chain, SuperLink, SuperNodes, rounds, report")
     _add_training(commands, "simulate", "the same settings in one process")
     _add_deploy(commands)
+    _add_verify(commands)
     _add_claim(commands)
     account = _add(commands, "account", "make an account: keystore and passphrase", "  tfedrs account keys/me")
     account.add_argument("folder", type=Path, metavar="DIR", help="where to write account.json and account.pass")
@@ -129,3 +135,12 @@ def _add_claim(commands: _Commands) -> None:
     added.add_argument("--account", required=True, type=Path, metavar="DIR", help="the participant's folder")
     added.add_argument("--chain", default="auto", metavar="URL", help="auto starts the run's own chain again")
     added.add_argument("--payer", type=Path, metavar="DIR", help="another account that pays the gas")
+
+
+def _add_verify(commands: _Commands) -> None:
+    added = _add(commands, "verify", "recompute every round of a run from its evidence and the chain", _VERIFY_EXAMPLES)
+    added.add_argument("run_dir", type=Path, metavar="RUN", help="the run folder, which stays as it is")
+    added.add_argument("--chain", default="auto", metavar="URL", help="auto starts the run's own chain from a copy")
+    added.add_argument(
+        "--public-only", action="store_true", help="only what needs no update: no scores, gates and models"
+    )

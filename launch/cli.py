@@ -148,6 +148,32 @@ def _claim(parsed: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _verify(parsed: argparse.Namespace) -> dict[str, Any]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from launch.commands.verify import count_rounds, describe, verify  # noqa: PLC0415
+    from server.replay.mismatch import Mismatch  # noqa: PLC0415
+
+    rounds = count_rounds(parsed.run_dir)
+    console = Console(stderr=True, quiet=parsed.json)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("rounds", total=rounds)
+        try:
+            result = verify(
+                parsed.run_dir,
+                parsed.chain,
+                public_only=parsed.public_only,
+                on_round=lambda done: progress.update(bar, completed=done),
+            )
+        except Mismatch as mismatch:
+            if parsed.json:
+                print(json.dumps({"verified": False, "mismatch": mismatch.record()}))  # noqa: T201
+            raise
+    _say(parsed, describe(result))
+    return result
+
+
 def _account(parsed: argparse.Namespace) -> dict[str, Any]:
     from launch.commands.deploy import new_account  # noqa: PLC0415
 
@@ -165,6 +191,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "run": _run,
     "simulate": _simulate,
     "deploy": _deploy,
+    "verify": _verify,
     "claim": _claim,
     "account": _account,
 }

@@ -1,7 +1,8 @@
 """The ledger on a real chain: any that speaks Ethereum's JSON-RPC. The only file of the server that uses web3.py.
 
 Every write looks first whether the chain holds it already, by the events of its run and round, so that a resumed
-coordinator repeats its calls without harm. What is read back is checked against the hash that the contract stores.
+coordinator repeats its calls without harm. What is read back is checked against the hash that the contract stores, and
+answers against each other, so that no single answer of a node can be altered unnoticed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from common.errors import CheckFailed, WrongUse
 from contracts.artifacts import load_artifact
 from contracts.connection import connect
 from contracts.deployment import Deployment, contract_errors
+from contracts.refusal import ContractRefusal
 from contracts.sender import Sender
 from server.ledger import LedgerConflict, Receipt, RoundRecord, RunRecord, Settlement
 from server.round_hash import committed_hash, opened_hash, run_hash, settled_hash
@@ -24,6 +26,7 @@ from server.round_hash import committed_hash, opened_hash, run_hash, settled_has
 ACCOUNTS_PER_REGISTRATION = 100
 
 _ROUND_EVENTS = ("RoundOpened", "UpdatesCommitted", "RoundSettled")
+_NO_HASH = bytes(32)
 
 
 class ChainLedger:
@@ -127,12 +130,14 @@ class ChainLedger:
             return RunRecord(
                 run_id, settings_hash, seed_anchor, catalogue_hash, cohort_root, opened=self._receipt_of(event)
             )
+        self._require_nothing_recorded(run_id, 0)
         return None
 
     def round_record(self, run_id: bytes, server_round: int) -> RoundRecord | None:
         """See `Ledger.round_record`."""
         events = {event["event"]: event for event in self._round_events(run_id, server_round, *_ROUND_EVENTS)}
         if "RoundOpened" not in events:
+            self._require_nothing_recorded(run_id, server_round)
             return None
         opened, committed, settled = (events.get(name) for name in _ROUND_EVENTS)
         assert opened is not None  # noqa: S101  for the type checker: it is in `events`
@@ -171,6 +176,16 @@ class ChainLedger:
         if latest is None:
             return None
         return self.round_record(bytes(latest["args"]["runId"]), int(latest["args"]["round"]))
+
+    def reward_root_of(self, sequence: int) -> bytes | None:
+        """See `Ledger.reward_root_of`."""
+        try:
+            reward_root, _ = self._read(self._ledger, "rewardsOf", sequence)
+        except ContractRefusal as refusal:
+            if refusal.name == "SettlementUnknown":
+                return None
+            raise
+        return bytes(reward_root)
 
     def participants(self) -> tuple[str, ...]:
         """See `Ledger.participants`."""
@@ -247,19 +262,40 @@ class ChainLedger:
         return self._events(self._ledger, names, run_id, server_round.to_bytes(32, "big"))
 
     def _events(self, contract: Contract, names: Sequence[str], *indexed: bytes) -> Iterator[EventData]:
-        """Yield the contract's events of these names and leading indexed values, oldest first."""
+        """Yield the contract's events of these names and leading indexed values, oldest first.
+
+        Raises:
+            CheckFailed: the node answers with something else.
+        """
         events = {_topic(contract, name): contract.events[name]() for name in names}
-        topics: list[Any] = [list(events), *(f"0x{value.hex()}" for value in indexed)]
+        wanted = [f"0x{value.hex()}" for value in indexed]
+        topics: list[Any] = [list(events), *wanted]
         with self._errors.translated("eth_getLogs"):
             logs = self._web3.eth.get_logs(
                 {"address": contract.address, "fromBlock": self._deployment.block_number, "topics": topics}
             )
             for log in logs:
-                yield events[log["topics"][0].to_0x_hex()].process_log(log)
+                first, *others = [topic.to_0x_hex() for topic in log["topics"]] or [""]
+                if first not in events or others[: len(wanted)] != wanted or log["address"] != contract.address:
+                    raise CheckFailed("The node answers with an event that it was not asked for; ask another one.")
+                yield events[first].process_log(log)
 
     def _receipt_of(self, event: EventData) -> Receipt:
         with self._errors.translated("eth_getTransactionReceipt"):
-            return _receipt(self._web3.eth.get_transaction_receipt(event["transactionHash"]))
+            receipt = _receipt(self._web3.eth.get_transaction_receipt(event["transactionHash"]))
+        if (receipt.transaction_hash, receipt.block_number) != (bytes(event["transactionHash"]), event["blockNumber"]):
+            raise CheckFailed(
+                f"The node gives two places for transaction 0x{event['transactionHash'].hex()}; ask again, or another."
+            )
+        return receipt
+
+    def _require_nothing_recorded(self, run_id: bytes, server_round: int) -> None:
+        """Make sure that the contract has no hash of a round (0: of the run's opening) whose events are not there."""
+        if self._round_hash(run_id, server_round) != _NO_HASH:
+            raise CheckFailed(
+                f"The node does not show the events of round {server_round} of run 0x{run_id.hex()}, of which the "
+                "contract stores a hash; ask another node of the same chain."
+            )
 
     def _round_hash(self, run_id: bytes, server_round: int) -> bytes:
         return bytes(self._read(self._ledger, "roundHash", run_id, server_round))

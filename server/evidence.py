@@ -33,6 +33,7 @@ class RoundEvidence:
         assignments: Who was to score whom on which shard.
         scores: The valid signed scores, by evaluator.
         gate_reasons: Account -> why a gate lowered its weight.
+        example_counts: Declared examples by account; empty unless the run weighs by them.
         result: Judgements, weights, rewards.
         reputation_root, reward_root: As settled.
     """
@@ -48,6 +49,7 @@ class RoundEvidence:
     assignments: Sequence[Assignment]
     scores: Mapping[str, Sequence[SignedScore]]
     gate_reasons: Mapping[str, str]
+    example_counts: Mapping[str, int]
     result: RoundResult
     reputation_root: bytes
     reward_root: bytes
@@ -105,6 +107,9 @@ class RoundEvidence:
                     "cumulative_wei": str(self.result.standing.cumulative_wei[account]),
                 }
                 for account, judged in sorted(self.result.judgements.items())
+            ],
+            "example_counts": [
+                {"account": account, "examples": str(count)} for account, count in sorted(self.example_counts.items())
             ],
             "scale_wad": str(self.result.standing.scale_wad),
             "pool_wei": str(self.result.pool_wei),

@@ -25,6 +25,7 @@ from common.errors import WrongUse
 from server.ledger import RoundRecord
 
 FEDERATION_FILE, DEPLOYMENT_FILE = "federation.json", "deployment.json"
+CHAIN_KINDS = ("anvil", "embedded", "external", "memory")
 SECRET_FILE = "committee.secret"  # noqa: S105 - a file name
 
 
@@ -38,7 +39,7 @@ class Federation:
         probe_shards: Digests of the probe pool's shards, 32 bytes each.
         data_hashes: File name -> sha256, for the record.
         prepared_with: The settings that the data were cut by, and those of a run that is told no others.
-        chain_kind: "anvil", "embedded", "external" or "memory".
+        chain_kind: One of `CHAIN_KINDS`.
         folder: The coordinator's folder.
         development: The launcher started the chain itself: accounts and run ids repeat from the seed.
         given_deployment: The file of contracts that were there before the run; None: the run deployed its own.
@@ -76,6 +77,10 @@ class Federation:
         """Return 32 random bytes, or on a development chain keccak256(settings hash || run counter), which repeats."""
         if not self.development:
             return secrets.token_bytes(32)
+        return self.repeating_run_id(settings, run_count)
+
+    def repeating_run_id(self, settings: Settings, run_count: int) -> bytes:
+        """Return keccak256(settings hash || run counter): every signature over it vouches for the settings too."""
         return keccak(self.settings_hash(settings) + run_count.to_bytes(8, "big"))
 
     def seed_secret(self, committee_secret: bytes, run_id: bytes) -> bytes:
@@ -112,6 +117,8 @@ def load_federation(folder: Path) -> Federation:
     try:
         record = json.loads((folder / FEDERATION_FILE).read_bytes())
         given = record["given_deployment"]
+        if record["chain_kind"] not in CHAIN_KINDS:
+            raise ValueError(f"no chain is called {record['chain_kind']!r}")
         return Federation(
             item_count=int(record["item_count"]),
             catalogue_hash=bytes.fromhex(record["catalogue_hash"]),

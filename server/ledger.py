@@ -164,6 +164,9 @@ class Ledger(Protocol):
     def latest_settlement(self) -> RoundRecord | None:
         """Return the settled round with the highest sequence over all runs, or None."""
 
+    def reward_root_of(self, sequence: int) -> bytes | None:
+        """Return the reward root of the settlement of that number, or None where there is none."""
+
     def participants(self) -> tuple[str, ...]:
         """All registered accounts, ascending by their bytes."""
 

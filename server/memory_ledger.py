@@ -16,7 +16,8 @@ from server.ledger import LedgerConflict, Phase, Receipt, RoundRecord, RunRecord
 from server.round_hash import committed_hash, opened_hash, run_hash, settled_hash
 
 MEMORY_CHAIN_ID = 31337
-_ADDRESS = to_checksum_address(keccak(b"tfedrs memory ledger")[-20:])
+MEMORY_CONTRACT = to_checksum_address(keccak(b"tfedrs memory ledger")[-20:])
+"""Stands for the RoundLedger's address in what clients sign; no contract lives there."""
 _OWNER = "the sender"
 _NO_HASH = bytes(32)
 
@@ -62,7 +63,7 @@ class MemoryLedger:
     @property
     def verifying_contract(self) -> str:
         """A fixed address at which no contract lives."""
-        return _ADDRESS
+        return MEMORY_CONTRACT
 
     def run_count(self) -> int:
         """See `Ledger.run_count`."""
@@ -174,6 +175,13 @@ class MemoryLedger:
     def latest_settlement(self) -> RoundRecord | None:
         """See `Ledger.latest_settlement`."""
         return self._settled[-1][0] if self._settled else None
+
+    def reward_root_of(self, sequence: int) -> bytes | None:
+        """See `Ledger.reward_root_of`."""
+        if not 1 <= sequence <= len(self._settled):
+            return None
+        settlement = self._settled[sequence - 1][0].settlement
+        return None if settlement is None else settlement.reward_root
 
     def participants(self) -> tuple[str, ...]:
         """See `Ledger.participants`."""

@@ -5,15 +5,17 @@ where a client has gone meanwhile. Auditors find the salts of the commitments in
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from common.errors import CheckFailed
+from common.errors import CheckFailed, Rejected
 from common.update import decode_update
+from server.nesting import require_shallow
 from server.run_folder import RunFolder
 from server.verification import VerifiedUpdate
 
 Rejections = tuple[tuple[str, str], ...]
+_SALT_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,7 @@ def keep_updates(
     """Store the updates, then the file that names them: the round has these updates from this moment on."""
     for update in updates.values():
         folder.put_update(update.name, update.update_bytes)
-    record = {
-        "updates": [
-            {
-                "account": update.account,
-                "update": update.name,
-                "commitment": update.commitment.hex(),
-                "signature": update.commitment_signature.hex(),
-                "salt": update.salt.hex(),
-                "metrics": dict(update.metrics),
-            }
-            for update in updates.values()
-        ],
-        "rejected": [list(entry) for entry in rejected],
-    }
-    folder.put_received(server_round, json.dumps(record, indent=2).encode())
+    folder.put_received(server_round, _encoded(updates.values(), rejected))
 
 
 def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None:
@@ -57,7 +45,8 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
     if data is None:
         return None
     try:
-        record = json.loads(data)
+        require_shallow(data)
+        record = json.loads(data.decode())
         updates = {}
         for one in record["updates"]:
             update_bytes = folder.get_update(one["update"])
@@ -69,10 +58,33 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
                 commitment=bytes.fromhex(one["commitment"]),
                 commitment_signature=bytes.fromhex(one["signature"]),
                 salt=bytes.fromhex(one["salt"]),
-                metrics=one["metrics"],
+                metrics=dict(one["metrics"]),
             )
-        return ReceivedUpdates(updates, tuple((account, reason) for account, reason in record["rejected"]))
-    except (ValueError, KeyError, TypeError) as error:
+        rejected = tuple((account, reason) for account, reason in record["rejected"])
+        if _encoded(updates.values(), rejected) != data:  # nor does anybody stand there twice
+            raise ValueError("it is not written as it was")
+        if not all(isinstance(one.account, str) and len(one.salt) == _SALT_BYTES for one in updates.values()):
+            raise ValueError("an account or a salt is none")
+        return ReceivedUpdates(updates, rejected)
+    except (ValueError, KeyError, TypeError, AttributeError, Rejected) as error:
         raise CheckFailed(
             f"The updates of round {server_round} in {folder.path} were altered ({error}); restore them from a backup."
         ) from error
+
+
+def _encoded(updates: Iterable[VerifiedUpdate], rejected: Sequence[tuple[str, str]]) -> bytes:
+    record = {
+        "updates": [
+            {
+                "account": update.account,
+                "update": update.name,
+                "commitment": update.commitment.hex(),
+                "signature": update.commitment_signature.hex(),
+                "salt": update.salt.hex(),
+                "metrics": dict(update.metrics),
+            }
+            for update in updates
+        ],
+        "rejected": [list(entry) for entry in rejected],
+    }
+    return json.dumps(record, indent=2).encode()

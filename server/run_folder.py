@@ -171,7 +171,7 @@ def _read_object(path: Path, name: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CheckFailed(f"{path} is missing, so the run cannot go on; restore it from a backup.") from error
+        raise CheckFailed(f"{path} is missing; restore it from a backup.") from error
     if object_name(data) != name:
         raise CheckFailed(f"{path} was altered: its sha256 is {object_name(data)}; restore it from a backup.")
     return data

@@ -181,13 +181,16 @@ class ReputationFedAvg(FedAvg):
             {account: update.arrays for account, update in phase.updates.items()},
             {account: update.update_bytes for account, update in phase.updates.items()},
         )
+        example_counts = (
+            {account: self._model.example_count(update.arrays) for account, update in phase.updates.items()}
+            if self._settings.aggregation == "fedavg"
+            else {}
+        )
         result = settle(
             scores_wad=_scores_by_subject(scores, phase.updates),
             committee_sizes=_committee_sizes(assignments, phase.updates),
             gates_wad=gates_wad,
-            example_counts={
-                account: self._model.example_count(update.arrays) for account, update in phase.updates.items()
-            },
+            example_counts=example_counts,
             before=self._recorder.standing,
             settings=self._settings,
         )
@@ -215,6 +218,7 @@ class ReputationFedAvg(FedAvg):
             assignments=assignments,
             scores=scores,
             gate_reasons=gate_reasons,
+            example_counts=example_counts,
             result=result,
             model_bytes=model_bytes,
             cost=cost,

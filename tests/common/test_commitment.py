@@ -120,6 +120,35 @@ def test_any_bytes_as_signature_are_rejected(signature: bytes) -> None:
         check_signature(commitment_message(DOMAIN, RUN_ID, 1, bytes(32)), signature, ACCOUNT)
 
 
+@given(st.integers(0, 64), st.integers(1, 255))
+def test_no_byte_of_a_signature_can_be_altered(place: int, change: int) -> None:
+    message = commitment_message(DOMAIN, RUN_ID, 1, bytes(32))
+    altered = bytearray(sign(message, KEY))
+    altered[place] ^= change
+    with pytest.raises(Rejected):
+        check_signature(message, bytes(altered), ACCOUNT)
+
+
+@pytest.mark.parametrize("v", [0, 1, 35, 36, 43, 44])
+def test_other_ways_to_write_v_are_rejected(v: int) -> None:
+    """Ethereum's libraries read some of them as 27 or 28."""
+    message = commitment_message(DOMAIN, RUN_ID, 1, bytes(32))
+    with pytest.raises(Rejected, match="not in its one form"):
+        check_signature(message, sign(message, KEY)[:64] + bytes([v]), ACCOUNT)
+
+
+def test_the_mirrored_signature_is_rejected() -> None:
+    """(r, -s) with the other v is a signature of the same key over the same message."""
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    message = commitment_message(DOMAIN, RUN_ID, 1, bytes(32))
+    signature = sign(message, KEY)
+    s = order - int.from_bytes(signature[32:64], "big")
+    mirrored = signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
+    assert Account.recover_message(message, signature=mirrored) == ACCOUNT
+    with pytest.raises(Rejected, match="not in its one form"):
+        check_signature(message, mirrored, ACCOUNT)
+
+
 def test_a_commitment_binds_run_round_account_update_and_salt() -> None:
     salt = commitment_salt(KEY, RUN_ID, 1)
     base = (RUN_ID, 1, ACCOUNT, "aa" * 32, salt)

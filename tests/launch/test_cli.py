@@ -17,7 +17,7 @@ from launch import cli
 from launch.arguments import parser
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "simulate", "deploy", "claim", "account")
+COMMANDS = ("run", "simulate", "deploy", "verify", "claim", "account")
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:

@@ -124,6 +124,13 @@ class LedgerSuite:
         assert settle_some_round(ledger, second, 1, some_settlement()) == start + 1
         assert settle_some_round(ledger, first, 2, some_settlement()) == start + 2
 
+    def test_a_settlement_is_found_by_its_number(self, ledger: Ledger) -> None:
+        settlement = some_settlement()
+        sequence = settle_some_round(ledger, open_some_run(ledger), 1, settlement)
+        assert ledger.reward_root_of(sequence) == settlement.reward_root
+        assert ledger.reward_root_of(sequence + 1) is None
+        assert ledger.reward_root_of(0) is None
+
     def test_a_run_is_read_back_and_counted(self, ledger: Ledger) -> None:
         before = ledger.run_count()
         run_id, content = some_hash(), tuple(some_hash() for _ in range(4))

@@ -61,7 +61,7 @@ def test_a_missing_or_altered_object_is_one_sentence(folder: RunFolder) -> None:
     with pytest.raises(CheckFailed, match="was altered: its sha256 is"):
         folder.get_object(name)
     (folder.path / "objects" / name).unlink()
-    with pytest.raises(CheckFailed, match="is missing, so the run cannot go on"):
+    with pytest.raises(CheckFailed, match="is missing; restore it from a backup"):
         folder.get_object(name)
 
 

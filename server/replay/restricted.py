@@ -1,0 +1,166 @@
+"""The restricted part: with the updates and salts, scores, gates and models are computed once more.
+
+What the hashes pin down is exact. A recomputed score may differ by one pair of its shard, and a recomputed model by
+1e-5 of its largest entry, because BLAS and eigensolvers differ between machines.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from common.commitment import commitment_of
+from common.data.probe import ProbeShard
+from common.errors import CheckFailed, Rejected
+from common.models import Arrays, Model, model_of
+from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
+from common.update import decode_update
+from common.update_check import check_update
+from server.aggregation import next_state
+from server.gates import gate_updates
+from server.received_updates import kept_updates
+from server.replay.mismatch import Mismatch, expect
+from server.replay.models import model_difference, read_model
+from server.replay.public_round import PublicRound
+from server.reputation import WAD
+from server.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """How far a round's recomputed figures lie from the recorded ones: the largest differences.
+
+    Attributes:
+        updates: How many were looked at.
+        scores: How many were recomputed.
+        score_difference: Of a gain, in the gain's unit.
+        model_difference: Relative to the largest entry of the array.
+    """
+
+    updates: int
+    scores: int
+    score_difference: float
+    model_difference: float
+
+
+def recompute_round(
+    public: PublicRound, folder: RunFolder, item_count: int, shards: Mapping[bytes, ProbeShard]
+) -> Recomputed | None:
+    """Check a replayed round against its updates.
+
+    Args:
+        public: The evidence, already replayed.
+        folder: Of the run, with `objects/updates/` in it.
+        item_count: Size of the catalogue.
+        shards: The probe pool by digest; empty: scores are not recomputed.
+
+    Returns:
+        None where the folder does not hold the round's updates.
+
+    Raises:
+        Mismatch: an update is not the one committed to, or something was not computed from the updates.
+    """
+    updates = _committed_updates(public, folder)
+    if updates is None:
+        return None
+    state = read_model(public, folder, "model", item_count)
+    try:
+        return _recompute(public, folder, item_count, shards, updates, state)
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        # after a round whose updates are missing, nobody has made sure that the arrays are those of such a model
+        raise Mismatch(public.server_round, None, "model", f"nothing follows from its arrays ({error!r})") from error
+
+
+def _recompute(
+    public: PublicRound,
+    folder: RunFolder,
+    item_count: int,
+    shards: Mapping[bytes, ProbeShard],
+    updates: Mapping[str, bytes],
+    state: Arrays,
+) -> Recomputed:
+    t = public.server_round
+    model = model_of(public.settings)
+    arrays = {
+        account: _decoded(public, account, content, model.at(state), item_count) for account, content in updates.items()
+    }
+    _, reasons = gate_updates(arrays, updates)
+    for account in updates:
+        expect(t, account, "judgements.gate_reason", public.gate_reasons.get(account), reasons.get(account))
+    for account, declared in public.example_counts.items():
+        expect(t, account, "example_counts.examples", declared, model.example_count(arrays[account]))
+    recorded = read_model(public, folder, "next_model", item_count)
+    weights = {account: public.judgements[account].weight_wad for account in updates}
+    score_difference = _check_scores(public, model, state, arrays, shards) if shards else 0.0
+    fused = next_state(model, state, arrays, weights, public.settings.aggregation)
+    return Recomputed(
+        updates=len(updates),
+        scores=len(public.scores) if shards else 0,
+        score_difference=score_difference,
+        model_difference=model_difference(t, "next_model", recorded, fused),
+    )
+
+
+def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, bytes] | None:
+    t = public.server_round
+    try:
+        kept = kept_updates(folder, t)
+    except CheckFailed as error:
+        raise Mismatch(t, None, "updates", str(error).rstrip(".")) from error
+    if kept is None:
+        return None
+    committed = [account for account in public.cohort if account in public.commitments]
+    expect(t, None, "updates", list(kept.updates), committed)
+    for account, update in kept.updates.items():
+        commitment, signature = public.commitments[account]
+        named = commitment_of(public.run_id, t, account, update.name, update.salt)
+        expect(t, account, "commitments.commitment", commitment, named)
+        expect(t, account, "updates.commitment", update.commitment, commitment)
+        expect(t, account, "updates.signature", update.commitment_signature, signature)
+    expect(t, None, "updates.rejected", kept.rejected, public.rejected[: len(kept.rejected)])
+    return {account: update.update_bytes for account, update in kept.updates.items()}
+
+
+def _decoded(public: PublicRound, account: str, content: bytes, model: Model, item_count: int) -> Arrays:
+    try:
+        packed = decode_update(content)
+        if packed.model != model.name or packed.rows != item_count:
+            raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
+        check_update(public.settings, model, packed.arrays, item_count)
+    except Rejected as reason:
+        raise Mismatch(public.server_round, account, "update", f"it ought to have been rejected: {reason}") from reason
+    return packed.arrays
+
+
+def _check_scores(
+    public: PublicRound, model: Model, state: Arrays, updates: Mapping[str, Arrays], shards: Mapping[bytes, ProbeShard]
+) -> float:
+    """Return the largest difference between a signed gain and the recomputed one."""
+    bases: dict[bytes, ShardMetrics] = {}
+    applied = {
+        account: state_with_update_alone(model, state, update, len(updates)) for account, update in updates.items()
+    }
+    gains: dict[tuple[str, bytes], ShardMetrics] = {}
+    largest = 0.0
+    for evaluator, signed in public.scores:
+        score = signed.score
+        shard = shards.get(score.shard)
+        if shard is None:
+            raise Mismatch(public.server_round, None, "probe pool", "the one at hand lacks a shard of this round")
+        if score.shard not in bases:
+            bases[score.shard] = shard_metrics(model, state, shard)
+        key = (score.subject, score.shard)
+        if key not in gains:
+            gains[key] = gain(shard_metrics(model, applied[score.subject], shard), bases[score.shard])
+        for field, said, found in (
+            ("ndcg_gain_wad", score.ndcg_gain_wad, gains[key].first),
+            ("hit_gain_wad", score.hit_gain_wad, gains[key].second),
+        ):
+            difference = abs(said / WAD - found)
+            largest = max(largest, difference)
+            if difference > 1 / len(shard.held_out_items) + 1e-12:
+                raise Mismatch(
+                    public.server_round,
+                    evaluator,
+                    f"scores.{field}",
+                    f"it says that {score.subject} gained {said / WAD:.6f}, and the update gains {found:.6f}",
+                )
+    return largest

@@ -1,0 +1,31 @@
+"""Runs that are played once and verified many times."""
+
+import numpy as np
+import pytest
+
+from tests.server.replay.recorded_run import RecordedRun
+from tests.server.test_strategy import failing, with_arrays
+from tests.small_federation import SmallFederation, with_settings
+
+IDLE, FAILING = 2, 3  # clients, by number
+
+
+@pytest.fixture(scope="session")
+def honest(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
+    """Two rounds in which nothing happens."""
+    return RecordedRun.of(small, small.play(tmp_path_factory.mktemp("honest")))
+
+
+@pytest.fixture(scope="session")
+def eventful(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
+    """One client sends zeros, so its gate closes; another fails and is rejected."""
+    idle = with_arrays(small.accounts[IDLE], residual=np.zeros_like, gram=np.zeros_like)
+    played = small.play(tmp_path_factory.mktemp("eventful"), acts={IDLE: idle, FAILING: failing})
+    return RecordedRun.of(small, played)
+
+
+@pytest.fixture(scope="session")
+def weighed(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
+    """The weights are those of the clients' example counts."""
+    settings = with_settings(small, aggregation="fedavg")
+    return RecordedRun.of(small, small.play(tmp_path_factory.mktemp("weighed"), settings=settings))
