@@ -79,8 +79,9 @@ class Scores(nn.Module):
 
 
 class EntropyOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opacus has no types
-    """Opacus's optimizer with noise from the generator that it is given, as torch's own, a Mersenne Twister, is no
-    source of secrets: 624 of its outputs tell all others.
+    """Opacus's optimizer, with noise from the generator that it is given.
+
+    torch's own is a Mersenne Twister, of which 624 outputs tell all others: no source of secrets.
     """
 
     entropy: np.random.Generator
@@ -118,7 +119,7 @@ class NoisyTraining:
         self._optimizer.entropy = entropy
         self._loss = DPLossFastGradientClipping(self._module, self._optimizer, nn.CrossEntropyLoss())
 
-    def step(self, users: NDArray[np.int64], candidates: NDArray[np.int64], corrections: FloatArray) -> None:
+    def step(self, users: NDArray[np.int64], candidates: NDArray[np.int64]) -> None:
         """Take one noisy step; without any example, one of noise alone.
 
         The first step leaves items' vectors and network alone: while users are at zero, almost nothing but noise would
@@ -127,12 +128,11 @@ class NoisyTraining:
         Args:
             users: Whose interaction each example is. Shape (examples,).
             candidates: The item taken, then its negatives. Shape (examples, candidates).
-            corrections: Subtracted from the scores before the softmax. Shape (examples, candidates).
         """
         self._optimizer.zero_grad()
         for start in range(0, len(users), EXAMPLES_TOGETHER):
             own = slice(start, start + EXAMPLES_TOGETHER)
-            self._add(*(torch.from_numpy(array[own]) for array in (users, candidates, corrections)))
+            self._add(torch.from_numpy(users[own]), torch.from_numpy(candidates[own]))
         for parameter in self._module.parameters():
             parameter.grad = torch.zeros_like(parameter)  # everything is in the sums already, where there is anything
         self._optimizer.step()
@@ -152,9 +152,9 @@ class NoisyTraining:
             "network": np.concatenate((np.zeros(0, dtype=np.float32), *tower)),
         }
 
-    def _add(self, users: Tensor, candidates: Tensor, corrections: Tensor) -> None:
+    def _add(self, users: Tensor, candidates: Tensor) -> None:
         """Add these examples' clipped gradients to the sums, without a step yet."""
-        loss = self._loss(self._module(users, candidates) - corrections, torch.zeros_like(users))
+        loss = self._loss(self._module(users, candidates), torch.zeros_like(users))
         with warnings.catch_warnings():
             # Inputs are ids, which have no gradients; Opacus needs those with respect to the outputs only.
             warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import client.dp_sgd_network as network
-from client.dp_sgd import DpSgdPlan, dp_sgd_update, popularity_told_by
+from client.dp_sgd import DpSgdPlan, dp_sgd_update
 from client.dp_sgd_network import NoisyTraining
 from common.accounting import DpSgdRelease
 from common.data.load import load_dataset
@@ -26,7 +26,7 @@ ITEMS, USERS, CANDIDATES = 12, 5, 4
 VARIANTS = ("gmf", "neumf", "mlp")
 PLAN = DpSgdPlan(
     noise_multiplier=1.5,
-    clipping_norm=0.7,
+    clipping_norm=1.1,
     sample_rate=0.5,
     steps=3,
     batch_size=4.0,
@@ -73,11 +73,7 @@ def some_examples(count=10, seed=2, users=USERS, items=ITEMS):
     candidates = generator.integers(0, items, (count, CANDIDATES))
     candidates[0, 1] = candidates[0, 0]
     candidates[1, 2] = candidates[1, 1]
-    return (
-        generator.integers(0, users, count),
-        candidates,
-        generator.normal(0, 1, (count, CANDIDATES)).astype(np.float32),
-    )
+    return generator.integers(0, users, count), candidates
 
 
 def some_users(seed=3, users=8, items=ITEMS):
@@ -113,10 +109,10 @@ def score(ncf, leaves, user, item):
     return total
 
 
-def clipped_gradient(ncf, arrays, user, candidates, corrections, clipping_norm):
+def clipped_gradient(ncf, arrays, user, candidates, clipping_norm):
     """One example's gradient by autograd, clipped over all arrays together. Returns it and its norm before."""
     leaves = {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
-    logits = torch.stack([score(ncf, leaves, user, item) for item in candidates]) - torch.tensor(corrections)
+    logits = torch.stack([score(ncf, leaves, user, item) for item in candidates])
     (-torch.log_softmax(logits, dim=0)[0]).backward()
     gradient = {
         name: np.zeros_like(arrays[name]) if leaf.grad is None else leaf.grad.numpy() for name, leaf in leaves.items()
@@ -129,9 +125,9 @@ def slow_steps(ncf, state, plan, batches):
     """The same steps, one example after another, without noise. Returns all arrays and every norm."""
     arrays = {"users": np.zeros((USERS, state["item_factors"].shape[1]), np.float32), **state}
     norms = []
-    for number, (users, candidates, corrections) in enumerate(batches):
+    for number, (users, candidates) in enumerate(batches):
         sums = {name: np.zeros_like(array) for name, array in arrays.items()}
-        for example in zip(users, candidates, corrections, strict=True):
+        for example in zip(users, candidates, strict=True):
             gradient, norm = clipped_gradient(ncf, arrays, *example, plan.clipping_norm)
             norms.append(norm)
             sums = {name: sums[name] + gradient[name] for name in sums}
@@ -180,14 +176,14 @@ def test_steps_without_noise_are_those_taken_one_example_at_a_time(variant, toge
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_an_interaction_more_moves_everything_together_by_at_most_the_clipping_norm(variant):
-    users, candidates, corrections = some_examples(count=12)
+    users, candidates = some_examples(count=12)
     moves = []
     for extra in range(2, 12):
         after = []
         for present in (np.arange(12) != extra, np.ones(12, bool)):
             training, _ = started(variant, ALIKE)
             training.step(*some_examples(seed=9))
-            training.step(users[present], candidates[present], corrections[present])
+            training.step(users[present], candidates[present])
             after.append(everything(training))
         difference = {name: after[1][name].astype(float) - after[0][name] for name in after[0]}
         moves.append(joint_norm(difference, difference))
@@ -220,7 +216,7 @@ def test_noise_of_the_stated_variance_is_on_every_coordinate_touched_or_not():
 def test_a_step_without_examples_is_one_of_noise_alone_on_the_whole_model():
     items = 3000
     training, _ = started("neumf", ALIKE, np.random.default_rng(5), USERS, items)
-    nothing = (np.zeros(0, np.int64), np.zeros((0, CANDIDATES), np.int64), np.zeros((0, CANDIDATES), np.float32))
+    nothing = (np.zeros(0, np.int64), np.zeros((0, CANDIDATES), np.int64))
     training.step(*some_examples(items=items))
     before = everything(training)
     training.step(*nothing)
@@ -235,7 +231,7 @@ def test_a_step_without_examples_is_one_of_noise_alone_on_the_whole_model():
 
 def test_a_sum_is_forgotten_when_its_step_is_taken():
     training, _ = started("gmf", ALIKE)
-    nothing = (np.zeros(0, np.int64), np.zeros((0, CANDIDATES), np.int64), np.zeros((0, CANDIDATES), np.float32))
+    nothing = (np.zeros(0, np.int64), np.zeros((0, CANDIDATES), np.int64))
     training.step(*some_examples())
     before = everything(training)
     training.step(*nothing)
@@ -262,7 +258,7 @@ def test_every_interaction_is_one_example_with_its_own_item_first(monkeypatch):
     train = some_users()
     batches = seen_by_the_steps(train, replace(PLAN, sample_rate=1.0), monkeypatch)
     assert len(batches) == PLAN.steps
-    for users, candidates, _ in batches:
+    for users, candidates in batches:
         assert np.array_equal(users, train.users)
         assert np.array_equal(candidates[:, 0], train.items)
         assert candidates.shape == (len(train.items), CANDIDATES)
@@ -285,17 +281,17 @@ def test_negatives_are_drawn_without_a_look_at_any_interaction(monkeypatch):
 def test_a_sample_holds_each_interaction_by_the_toss_of_its_own_coin(monkeypatch):
     train = some_users(users=200)
     batches = seen_by_the_steps(train, replace(PLAN, steps=200, sample_rate=0.3), monkeypatch)
-    sizes = np.array([len(users) for users, _, _ in batches])
+    sizes = np.array([len(users) for users, _ in batches])
     count = len(train.items)
     assert abs(sizes.mean() - 0.3 * count) < 6 * np.sqrt(0.21 * count / 200)
     assert 0.6 < sizes.var() / (0.21 * count) < 1.6  # binomial, not a fixed size
 
 
-def test_popularity_follows_the_public_biases_and_forgets_no_item():
-    chances = popularity_told_by(np.array([0.0, 4.0, -400.0], np.float32))
-    assert chances.sum() == pytest.approx(1)
-    assert chances[1] / chances[0] == pytest.approx(np.exp(0.75 * 4))
-    assert chances[2] > 1e-4
+def test_negatives_come_from_the_whole_catalogue_all_alike(monkeypatch):
+    batches = seen_by_the_steps(some_users(users=200), replace(PLAN, steps=10, sample_rate=1.0), monkeypatch)
+    counts = np.bincount(np.concatenate([candidates[:, 1:].ravel() for _, candidates in batches]), minlength=ITEMS)
+    expected = counts.sum() / ITEMS
+    assert np.all(np.abs(counts - expected) < 6 * np.sqrt(expected))
 
 
 def test_the_update_is_short_enough_and_passes_the_model_s_check():
