@@ -24,6 +24,9 @@ UPDATE_MAGIC = b"TFRSUPD1"
 MODEL_MAGIC = b"TFRSMDL1"
 MAX_HEADER_BYTES = 16_384
 MAX_BYTES = 1 << 30
+MAX_READING_BYTES = 4 << 20
+"""Bound on what reading an update or a model allocates beyond its input: the parsed header, whatever it says."""
+
 _MAX_ARRAYS = 64
 _MAX_NAME = 64  # names end up in the public record when an update is rejected
 _MAX_DIMENSIONS = 4
@@ -161,6 +164,9 @@ def _parse_entry(entry: object) -> tuple[str, np.dtype[np.generic], tuple[int, .
         raise Rejected(f"an array's name is longer than {_MAX_NAME} characters")
     if len(shape) > _MAX_DIMENSIONS or not all(_is_count(length) for length in shape):
         raise Rejected(f"array '{name}' has an impossible shape")
+    # a length of zero must not hide the others: numpy refuses such a shape by an error of its own
+    if math.prod(max(1, length) for length in shape) * np.dtype(dtype).itemsize > MAX_BYTES:
+        raise Rejected(f"array '{name}' is said to be larger than {MAX_BYTES} bytes")
     return name, np.dtype(dtype).newbyteorder("<"), tuple(shape)
 
 
