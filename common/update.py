@@ -8,7 +8,6 @@ catalogue, so that an update for another catalogue is noticed before any array i
 """
 
 import hashlib
-import json
 import math
 import struct
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
+from common.bounded_json import parse_json
 from common.errors import Rejected
 
 UPDATE_MAGIC = b"TFRSUPD1"
@@ -132,10 +132,10 @@ class _Header:
 
 def _parse_header(raw: bytes) -> _Header:
     try:
-        header = json.loads(raw.decode("utf-8"))
+        header = parse_json(raw)
         canonical = rfc8785.dumps(header)
-    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
-        raise Rejected("the header is not JSON") from error
+    except ValueError as error:  # of both libraries
+        raise Rejected("the header cannot be read as JSON") from error
     if canonical != raw:
         raise Rejected("the header is not canonical JSON")
     if not isinstance(header, dict) or set(header) != {"arrays", "model", "rows"}:

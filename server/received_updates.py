@@ -8,8 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from common.errors import CheckFailed
+from common.bounded_json import parse_json
+from common.errors import CheckFailed, Rejected
 from common.update import decode_update
+from server.replay.fields import Fields, Malformed
 from server.run_folder import RunFolder
 from server.verification import VerifiedUpdate
 
@@ -57,22 +59,38 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
     if data is None:
         return None
     try:
-        record = json.loads(data)
-        updates = {}
-        for one in record["updates"]:
-            update_bytes = folder.get_update(one["update"])
-            updates[one["account"]] = VerifiedUpdate(
-                account=one["account"],
-                update_bytes=update_bytes,
-                name=one["update"],
-                arrays=decode_update(update_bytes).arrays,
-                commitment=bytes.fromhex(one["commitment"]),
-                commitment_signature=bytes.fromhex(one["signature"]),
-                salt=bytes.fromhex(one["salt"]),
-                metrics=one["metrics"],
-            )
-        return ReceivedUpdates(updates, tuple((account, reason) for account, reason in record["rejected"]))
-    except (ValueError, KeyError, TypeError) as error:
+        record = Fields(parse_json(data), "")
+        updates = {one.account("account"): _update_of(one, folder) for one in record.objects("updates")}
+        return ReceivedUpdates(updates, tuple(_rejection(entry) for entry in record.entries("rejected")))
+    except (ValueError, Rejected) as error:
         raise CheckFailed(
             f"The updates of round {server_round} in {folder.path} were altered ({error}); restore them from a backup."
         ) from error
+
+
+def _update_of(one: Fields, folder: RunFolder) -> VerifiedUpdate:
+    name = one.hexadecimal("update", 32).hex()
+    update_bytes = folder.get_update(name)
+    return VerifiedUpdate(
+        account=one.account("account"),
+        update_bytes=update_bytes,
+        name=name,
+        arrays=decode_update(update_bytes).arrays,
+        commitment=one.hexadecimal("commitment", 32),
+        commitment_signature=one.hexadecimal("signature", 65),
+        salt=one.hexadecimal("salt", 32),
+        metrics=_metrics(one),
+    )
+
+
+def _metrics(one: Fields) -> Mapping[str, float]:
+    metrics = one.raw("metrics")
+    if not isinstance(metrics, dict) or not all(type(value) in (int, float) for value in metrics.values()):
+        raise one.malformed("metrics", "they are not numbers by name")
+    return metrics
+
+
+def _rejection(entry: object) -> tuple[str, str]:
+    if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(text, str) for text in entry):
+        raise Malformed("rejected", "an entry is not a pair of texts")
+    return entry[0], entry[1]
