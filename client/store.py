@@ -14,6 +14,7 @@ from pathlib import Path
 
 from common.account import SigningAccount, load_account
 from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
 from common.data.client_part import ClientPart
 from common.data.probe import ProbeShard, load_probe_pool
 from common.errors import WrongUse
@@ -95,7 +96,7 @@ class ParticipantFolder:
 
 def _read_reply(folder: Path) -> tuple[str, TrainReply]:
     """Return the name of the model that was answered, and the answer."""
-    record = json.loads((folder / "reply.json").read_bytes())
+    record = parse_json((folder / "reply.json").read_bytes())
     update_bytes = (folder / "update.bin").read_bytes()
     if object_name(update_bytes) != record["update"]:
         raise ValueError("update.bin is not the file it was")

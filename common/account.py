@@ -4,15 +4,21 @@ import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eth_account import Account
 from eth_hash.auto import keccak
 
 from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
 from common.errors import WrongUse
 
 KEYSTORE_FILE = "account.json"
 PASSPHRASE_FILE = "account.pass"  # noqa: S105 - a file name
+MOST_SCRYPT_BYTES, MOST_SCRYPT_P, MOST_PBKDF2_ROUNDS = 512 << 20, 8, 10_000_000
+"""What opening a keystore may cost: twice the memory of the usual scrypt, ten times the usual PBKDF2. The file itself
+says what it costs, and a changed one could ask for all memory or for ever."""
+
 _DEVELOPMENT_SCRYPT_N = 2  # the key can be derived by anyone from the seed: stretching its passphrase buys nothing
 
 
@@ -57,13 +63,30 @@ def load_account(folder: Path) -> SigningAccount:
         WrongUse: a file is missing, unreadable, or the passphrase does not open the keystore.
     """
     try:
-        keystore = json.loads((folder / KEYSTORE_FILE).read_bytes())
+        keystore = parse_json((folder / KEYSTORE_FILE).read_bytes())
         passphrase = (folder / PASSPHRASE_FILE).read_text().strip()
+        _check_cost(keystore)
         return _account(bytes(Account.decrypt(keystore, passphrase)))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise WrongUse(
             f"The account in {folder} cannot be opened ({error}); restore {KEYSTORE_FILE} and {PASSPHRASE_FILE}."
         ) from error
+
+
+def _check_cost(keystore: Any) -> None:
+    if keystore["version"] != 3:
+        raise ValueError("it is no keystore of version 3")
+    parameters = keystore["crypto"]["kdfparams"]
+    if any(key != key.lower() for part in (keystore, keystore["crypto"], parameters) for key in part):
+        raise ValueError("its keys are not in lower case")  # what reads it would take "N" for "n"
+    if not all(type(value) is int and value >= 1 for key, value in parameters.items() if key in ("n", "r", "p", "c")):
+        raise ValueError("the cost of its key is no number")
+    scrypt_bytes = 128 * parameters.get("n", 1) * parameters.get("r", 1)
+    rounds = parameters.get("c", 1)
+    if scrypt_bytes > MOST_SCRYPT_BYTES or parameters.get("p", 1) > MOST_SCRYPT_P or rounds > MOST_PBKDF2_ROUNDS:
+        raise ValueError("its key would take too much memory or time")
+    if parameters.get("dklen", 32) != 32:
+        raise ValueError("its key has another length than 32 bytes")
 
 
 def _account(key: bytes) -> SigningAccount:

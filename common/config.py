@@ -20,6 +20,9 @@ PARTITIONS = ("even", "amount", "taste", "single-user")
 AGGREGATIONS = ("reputation", "fedavg")
 CONSOLIDATIONS = ("median", "trimmed-mean")
 DEFAULT_DATASET = "ml-latest-small-2016"
+MOST_CHARACTERS = 4096
+"""Of a setting that is text, such as a path."""
+_MOST_SHOWN = 100  # of a wrong value, in the sentence about it
 LEAST_NOISE_MULTIPLIER, MOST_NOISE_MULTIPLIER = 1e-3, 1e6
 """Below, one release has an epsilon of half a million; above, nothing of the update is left."""
 
@@ -155,7 +158,27 @@ def flag_of(name: str) -> str:
 def _check_type(name: str, value: object, expected: type) -> None:
     good = isinstance(value, expected) and not (expected is int and isinstance(value, bool))
     if not good:
-        raise WrongUse(f"--{flag_of(name)} must be {_kind(expected)}, not {value!r}.")
+        raise WrongUse(f"--{flag_of(name)} must be {_kind(expected)}, not {_shown(value)}.")
+    if isinstance(value, str) and (len(value) > MOST_CHARACTERS or not _is_text(value)):
+        raise WrongUse(f"--{flag_of(name)} must be text of at most {MOST_CHARACTERS} characters, not {_shown(value)}.")
+
+
+def _is_text(value: str) -> bool:
+    """Say whether the text has bytes in UTF-8; a command line in another encoding gives some that has none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    """Return a value as it stands in a sentence, however long it is; Python refuses to write out huge integers."""
+    if isinstance(value, str | bytes):
+        return repr(value[:_MOST_SHOWN]) + ("..." if len(value) > _MOST_SHOWN else "")
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a number of that many digits"
+    return repr(value) if isinstance(value, int | float | None) else f"a {type(value).__name__}"
 
 
 def _kind(expected: type) -> str:
@@ -167,10 +190,10 @@ def _check_limits(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise WrongUse(f"{flag} must be finite, not {value}.")
     if "choices" in limits and value not in limits["choices"]:
-        raise WrongUse(f"{flag} must be one of {', '.join(limits['choices'])}, not '{value}'.")
+        raise WrongUse(f"{flag} must be one of {', '.join(limits['choices'])}, not {_shown(value)}.")
     if "least" in limits and value < limits["least"]:
-        raise WrongUse(f"{flag} must be at least {limits['least']}, not {value}.")
+        raise WrongUse(f"{flag} must be at least {limits['least']}, not {_shown(value)}.")
     if "above" in limits and value <= limits["above"]:
-        raise WrongUse(f"{flag} must be above {limits['above']}, not {value}.")
+        raise WrongUse(f"{flag} must be above {limits['above']}, not {_shown(value)}.")
     if "most" in limits and value > limits["most"]:
-        raise WrongUse(f"{flag} must be at most {limits['most']}, not {value}.")
+        raise WrongUse(f"{flag} must be at most {limits['most']}, not {_shown(value)}.")

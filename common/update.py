@@ -8,7 +8,6 @@ catalogue, so that an update for another catalogue is noticed before any array i
 """
 
 import hashlib
-import json
 import math
 import struct
 from collections.abc import Mapping
@@ -18,12 +17,16 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
+from common.bounded_json import parse_json
 from common.errors import Rejected
 
 UPDATE_MAGIC = b"TFRSUPD1"
 MODEL_MAGIC = b"TFRSMDL1"
 MAX_HEADER_BYTES = 16_384
 MAX_BYTES = 1 << 30
+MAX_READING_BYTES = 4 << 20
+"""Bound on what reading an update or a model allocates beyond its input: the parsed header, whatever it says."""
+
 _MAX_ARRAYS = 64
 _MAX_NAME = 64  # names end up in the public record when an update is rejected
 _MAX_DIMENSIONS = 4
@@ -129,10 +132,10 @@ class _Header:
 
 def _parse_header(raw: bytes) -> _Header:
     try:
-        header = json.loads(raw.decode("utf-8"))
+        header = parse_json(raw)
         canonical = rfc8785.dumps(header)
-    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
-        raise Rejected("the header is not JSON") from error
+    except ValueError as error:  # of both libraries
+        raise Rejected("the header cannot be read as JSON") from error
     if canonical != raw:
         raise Rejected("the header is not canonical JSON")
     if not isinstance(header, dict) or set(header) != {"arrays", "model", "rows"}:
@@ -161,6 +164,9 @@ def _parse_entry(entry: object) -> tuple[str, np.dtype[np.generic], tuple[int, .
         raise Rejected(f"an array's name is longer than {_MAX_NAME} characters")
     if len(shape) > _MAX_DIMENSIONS or not all(_is_count(length) for length in shape):
         raise Rejected(f"array '{name}' has an impossible shape")
+    # a length of zero must not hide the others: numpy refuses such a shape by an error of its own
+    if math.prod(max(1, length) for length in shape) * np.dtype(dtype).itemsize > MAX_BYTES:
+        raise Rejected(f"array '{name}' is said to be larger than {MAX_BYTES} bytes")
     return name, np.dtype(dtype).newbyteorder("<"), tuple(shape)
 
 

@@ -5,6 +5,7 @@ are in kebab-case and appear in this file alone. Readers of replies trust nothin
 or too long becomes a `Rejected` with its reason.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ _METRICS, _UPDATE, _SIGNED, _SUBJECTS, _SCORES = (
     "scores",
 )
 _MAX_METRICS = 256
-_MAX_METRIC_NAME = 80
+_METRIC_NAME = re.compile(r"[a-z0-9-]{1,80}")  # names reach the report
 _LARGEST_FIGURE = 1e9  # so that no sum over clients overflows
 _HASH_BYTES, _SIGNATURE_BYTES = 32, 65
 
@@ -231,12 +232,14 @@ def metrics_content(metrics: Mapping[str, float]) -> RecordDict:
 def read_metrics(content: RecordDict) -> dict[str, float]:
     """Read a client's own figures: numbers in [0, 1e9]."""
     record = content.metric_records.get(_METRICS)
-    if record is None or len(record) > _MAX_METRICS:
-        raise Rejected("the reply has no record of metrics, or too long a one")
+    if record is None:
+        raise Rejected("the reply has no record of metrics")
+    if len(record) > _MAX_METRICS:
+        raise Rejected(f"the record of metrics is too long: {len(record)} of them, at most {_MAX_METRICS} are read")
     metrics = {}
     for name, value in record.items():
-        if len(name) > _MAX_METRIC_NAME or not isinstance(value, int | float):
-            raise Rejected("a metric is not one number with a short name")
+        if not _METRIC_NAME.fullmatch(name) or not isinstance(value, int | float):
+            raise Rejected("a metric is not one number with a short name of letters, digits and hyphens")
         if not 0 <= value <= _LARGEST_FIGURE:  # false for NaN too
             raise Rejected(f"metric '{name}' is not in [0, {_LARGEST_FIGURE:g}]")
         metrics[name.replace("-", "_")] = float(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from web3 import Web3
 
 from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
 from common.errors import EnvironmentFailure, WrongUse
 from contracts.artifacts import CONTRACT_NAMES, load_artifact
 from contracts.chain_errors import ChainErrors
@@ -41,13 +42,13 @@ class Deployment:
             WrongUse: there is no such file, or it is no deployment.
         """
         try:
-            fields = json.loads(path.read_bytes())
+            fields = parse_json(path.read_bytes())
             return Deployment(
-                chain_id=int(fields["chain_id"]),
+                chain_id=_natural(fields["chain_id"]),
                 reward_token=Web3.to_checksum_address(fields["reward_token"]),
                 participant_registry=Web3.to_checksum_address(fields["participant_registry"]),
                 round_ledger=Web3.to_checksum_address(fields["round_ledger"]),
-                block_number=int(fields["block_number"]),
+                block_number=_natural(fields["block_number"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WrongUse(
@@ -141,6 +142,12 @@ def _deploy(sender: Sender, web3: Web3, name: str, *arguments: object) -> tuple[
     if address is None:
         raise EnvironmentFailure(f"The chain did not say where it put {name}; look at its node.")
     return str(address), int(receipt["blockNumber"])
+
+
+def _natural(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**64:
+        raise ValueError(f"{str(value)[:40]!r} is not a whole number in [0, 2^64)")
+    return value
 
 
 def _bytes(hexadecimal: str) -> bytes:

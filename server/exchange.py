@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 
 from flwr.app import Message
 from flwr.serverapp import Grid
+from google.protobuf.message import DecodeError
 
 POLL_SECONDS = 0.2
+"""Between two looks, if few replies are open."""
+SECONDS_A_CALL = 0.02
+"""Each open reply costs a call, of some milliseconds here and at the SuperLink; with many open ones, looks are rarer."""
+_UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, DecodeError)
+"""What Flower raises for a reply whose parts are not what they claim to be. A lost SuperLink raises other errors."""
 
 
 @dataclass
@@ -29,7 +35,9 @@ def exchange(grid: Grid, messages: Sequence[Message], timeout: float) -> Replies
     """Send `messages`, one a node, and wait for the replies.
 
     Flower's own `send_and_receive` sleeps three seconds between looks. A reply is tied to its node by the message it
-    answers, because the error that stands for an unavailable node does not come from that node.
+    was asked for, because the error that stands for an unavailable node does not come from that node. Replies are
+    asked for one by one: Flower unpacks them here, and one that cannot be unpacked takes all others of the same call
+    with it.
 
     Args:
         grid: Flower's grid, or the in-process one.
@@ -45,19 +53,32 @@ def exchange(grid: Grid, messages: Sequence[Message], timeout: float) -> Replies
         else:
             replies.failures[message.metadata.dst_node_id] = "the message could not be sent to it"
     while pending:
-        for reply in grid.pull_messages(list(pending)):
-            node_id = pending.pop(reply.metadata.reply_to_message_id)
-            if reply.has_error():
-                replies.failures[node_id] = f"its app failed: {_one_line(reply.error.reason)}"
-            else:
-                replies.contents[node_id] = reply
+        for message_id, node_id in list(pending.items()):
+            try:
+                answers = list(grid.pull_messages([message_id]))
+            except _UNREADABLE as error:
+                replies.failures[node_id] = f"its reply cannot be unpacked: {type(error).__name__}"
+                del pending[message_id]
+                continue
+            for reply in answers[:1]:
+                _sort_in(replies, node_id, reply)
+                del pending[message_id]
         if pending and time.monotonic() - began > timeout:
             replies.failures |= dict.fromkeys(pending.values(), f"it did not answer within {timeout:g} s")
             break
         if pending:
-            time.sleep(POLL_SECONDS)
+            time.sleep(max(POLL_SECONDS, SECONDS_A_CALL * len(pending)))
     replies.seconds = time.monotonic() - began
     return replies
+
+
+def _sort_in(replies: Replies, node_id: int, reply: Message) -> None:
+    if reply.has_error():
+        replies.failures[node_id] = f"its app failed: {_one_line(reply.error.reason)}"
+    elif reply.has_content():
+        replies.contents[node_id] = reply
+    else:
+        replies.failures[node_id] = "its reply is empty"
 
 
 def _one_line(reason: str | None) -> str:

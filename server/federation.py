@@ -20,6 +20,7 @@ from eth_hash.auto import keccak
 
 from common.account import SigningAccount, load_account
 from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
 from common.config import Settings
 from common.errors import WrongUse
 from server.ledger import RoundRecord
@@ -115,7 +116,7 @@ def load_federation(folder: Path) -> Federation:
         WrongUse: the file is missing or malformed.
     """
     try:
-        record = json.loads((folder / FEDERATION_FILE).read_bytes())
+        record = parse_json((folder / FEDERATION_FILE).read_bytes())
         given = record["given_deployment"]
         if record["chain_kind"] not in CHAIN_KINDS:
             raise ValueError(f"no chain is called {record['chain_kind']!r}")
@@ -130,7 +131,7 @@ def load_federation(folder: Path) -> Federation:
             development=bool(record["development"]),
             given_deployment=None if given is None else Path(given),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise WrongUse(
             f"{folder / FEDERATION_FILE} cannot be read ({error}); let the launcher write it again."
         ) from error
@@ -176,11 +177,11 @@ def read_rewards(path: Path) -> tuple[int, dict[str, int]]:
         WrongUse: the file is damaged.
     """
     try:
-        record = json.loads(path.read_bytes())
+        record = parse_json(path.read_bytes())
         return int(record["sequence"]), {account: int(wei) for account, wei in record["cumulative_wei"].items()}
     except FileNotFoundError:
         return 0, {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise WrongUse(f"The rewards in {path} cannot be read ({error}); restore that file.") from error
 
 

@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from common.bounded_json import parse_json
 from common.errors import CheckFailed, Rejected
 from common.update import decode_update
-from server.nesting import require_shallow
+from server.fields import Fields, Malformed
 from server.run_folder import RunFolder
 from server.verification import VerifiedUpdate
 
 Rejections = tuple[tuple[str, str], ...]
-_SALT_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,13 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
     if data is None:
         return None
     try:
-        require_shallow(data)
-        record = json.loads(data.decode())
-        updates = {}
-        for one in record["updates"]:
-            update_bytes = folder.get_update(one["update"])
-            updates[one["account"]] = VerifiedUpdate(
-                account=one["account"],
-                update_bytes=update_bytes,
-                name=one["update"],
-                arrays=decode_update(update_bytes).arrays,
-                commitment=bytes.fromhex(one["commitment"]),
-                commitment_signature=bytes.fromhex(one["signature"]),
-                salt=bytes.fromhex(one["salt"]),
-                metrics=dict(one["metrics"]),
-            )
-        rejected = tuple((account, reason) for account, reason in record["rejected"])
+        record = Fields(parse_json(data), "")
+        updates = {one.account("account"): _update_of(one, folder) for one in record.objects("updates")}
+        rejected = tuple(_rejection(entry) for entry in record.entries("rejected"))
         if _encoded(updates.values(), rejected) != data:  # nor does anybody stand there twice
             raise ValueError("it is not written as it was")
-        if not all(isinstance(one.account, str) and len(one.salt) == _SALT_BYTES for one in updates.values()):
-            raise ValueError("an account or a salt is none")
         return ReceivedUpdates(updates, rejected)
-    except (ValueError, KeyError, TypeError, AttributeError, Rejected) as error:
+    except (ValueError, Rejected) as error:
         raise CheckFailed(
             f"The updates of round {server_round} in {folder.path} were altered ({error}); restore them from a backup."
         ) from error
@@ -88,3 +73,31 @@ def _encoded(updates: Iterable[VerifiedUpdate], rejected: Sequence[tuple[str, st
         "rejected": [list(entry) for entry in rejected],
     }
     return json.dumps(record, indent=2).encode()
+
+
+def _update_of(one: Fields, folder: RunFolder) -> VerifiedUpdate:
+    name = one.hexadecimal("update", 32).hex()
+    update_bytes = folder.get_update(name)
+    return VerifiedUpdate(
+        account=one.account("account"),
+        update_bytes=update_bytes,
+        name=name,
+        arrays=decode_update(update_bytes).arrays,
+        commitment=one.hexadecimal("commitment", 32),
+        commitment_signature=one.hexadecimal("signature", 65),
+        salt=one.hexadecimal("salt", 32),
+        metrics=_metrics(one),
+    )
+
+
+def _metrics(one: Fields) -> Mapping[str, float]:
+    metrics = one.raw("metrics")
+    if not isinstance(metrics, dict) or not all(type(value) in (int, float) for value in metrics.values()):
+        raise one.malformed("metrics", "they are not numbers by name")
+    return metrics
+
+
+def _rejection(entry: object) -> tuple[str, str]:
+    if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(text, str) for text in entry):
+        raise Malformed("rejected", "an entry is not a pair of texts")
+    return entry[0], entry[1]

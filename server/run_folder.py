@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
 from common.errors import CheckFailed
 from common.update import object_name
+from server.fields import Fields
 from server.ledger import Settlement
 from server.report_page import render_report
 from server.settlement import Standing
@@ -125,12 +127,12 @@ class RunFolder:
             CheckFailed: it was altered.
         """
         try:
-            return _checkpoint_of(json.loads(self._checkpoint_path.read_bytes()))
+            return _checkpoint_of(Fields(parse_json(self._checkpoint_path.read_bytes()), ""))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise CheckFailed(
-                f"{self._checkpoint_path} was altered ({error!r}); restore it from a backup, or start a new run."
+                f"{self._checkpoint_path} was altered ({error}); restore it from a backup, or start a new run."
             ) from error
 
     @property
@@ -148,22 +150,33 @@ class RunFolder:
         return (folder / "updates" if restricted else folder) / name
 
 
-def _checkpoint_of(record: dict[str, Any]) -> Checkpoint:
-    settled = record["settlement"]
+def _checkpoint_of(record: Fields) -> Checkpoint:
+    standing = record.inner("standing")
+    rows = record.entries("rows")
+    if not all(isinstance(row, dict) for row in rows):
+        raise record.malformed("rows", "an entry is not an object")
     return Checkpoint(
-        run_id=bytes.fromhex(record["run_id"]),
-        settled_rounds=record["settled_rounds"],
-        model=record["model"],
-        standing=Standing(**record["standing"]),
-        rows=record["rows"],
-        settlement=settled
-        and Settlement(
-            evidence_root=bytes.fromhex(settled["evidence_root"]),
-            reputation_root=bytes.fromhex(settled["reputation_root"]),
-            reward_root=bytes.fromhex(settled["reward_root"]),
-            next_model_hash=bytes.fromhex(settled["next_model_hash"]),
-            rewarded_wei=int(settled["rewarded_wei"]),
+        run_id=record.hexadecimal("run_id", 32),
+        settled_rounds=record.number("settled_rounds"),
+        model=record.hexadecimal("model", 32).hex(),
+        standing=Standing(
+            smoothed_wad=standing.integers("smoothed_wad"),
+            cumulative_wei=standing.integers("cumulative_wei"),
+            carried_wei=standing.integer("carried_wei"),
+            scale_wad=standing.integer("scale_wad"),
         ),
+        rows=rows,
+        settlement=None if record.raw("settlement") is None else _settlement_of(record.inner("settlement")),
+    )
+
+
+def _settlement_of(settled: Fields) -> Settlement:
+    return Settlement(
+        evidence_root=settled.hexadecimal("evidence_root", 32),
+        reputation_root=settled.hexadecimal("reputation_root", 32),
+        reward_root=settled.hexadecimal("reward_root", 32),
+        next_model_hash=settled.hexadecimal("next_model_hash", 32),
+        rewarded_wei=settled.decimal("rewarded_wei"),
     )
 
 

@@ -33,6 +33,7 @@ from common.wire import (
 from server.aggregation import next_state
 from server.exchange import Replies, exchange
 from server.gates import gate_updates
+from server.recorded_reason import recorded_reason
 from server.report import RoundCost
 from server.reputation import score_wad
 from server.run_recorder import RunRecorder
@@ -245,7 +246,7 @@ class ReputationFedAvg(FedAvg):
             rejected += [(account, f"fewer than the {self._needed} updates that a round needs") for account in updates]
             updates = {}
         ordered = {account: updates[account] for account in self._recorder.cohort if account in updates}
-        return TrainPhase(ordered, nodes, tuple(rejected))
+        return TrainPhase(ordered, nodes, tuple((sender, recorded_reason(reason)) for sender, reason in rejected))
 
     def _verified_scores(
         self, replies: Replies, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
@@ -268,7 +269,7 @@ class ReputationFedAvg(FedAvg):
                 continue
             scores[evaluator], reasons = verify_scores(evaluator, claimed, tasks[evaluator], commitments, task)
             refused += [(evaluator, reason) for reason in reasons]
-        return scores, refused
+        return scores, [(evaluator, recorded_reason(reason)) for evaluator, reason in refused]
 
 
 def _node(node_id: int) -> str:

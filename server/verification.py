@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from eth_account.messages import SignableMessage
+
 from common.commitment import check_signature, commitment_message, commitment_of, node_binding_message, score_message
 from common.errors import Rejected
 from common.models.model import Arrays, Model
@@ -12,6 +14,7 @@ from common.wire import RoundTask, SignedScore, TrainReply
 from server.selection import Assignment
 
 MAX_UPDATE_BYTES = 256 << 20
+"""Longer updates are refused before anything in them is looked at."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def verify_node_binding(reply: TrainReply, node_id: int, task: RoundTask, cohort
     if reply.account not in cohort:
         raise Rejected(f"account {reply.account} is not registered for this run")
     binding = node_binding_message(task.domain, task.run_id, reply.account, node_id)
-    check_signature(binding, reply.node_binding_signature, reply.account)
+    _check_signed("node's binding", binding, reply.node_binding_signature, reply.account)
 
 
 def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: int) -> VerifiedUpdate:
@@ -47,15 +50,20 @@ def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: 
     Raises:
         Rejected: the first rule that does not hold.
     """
+    if len(reply.update_bytes) > MAX_UPDATE_BYTES:
+        raise Rejected(f"the update has {len(reply.update_bytes)} bytes, more than the {MAX_UPDATE_BYTES} allowed")
     name = object_name(reply.update_bytes)
     expected = commitment_of(task.run_id, task.server_round, reply.account, name, reply.salt)
     if reply.commitment != expected:
         raise Rejected("the commitment is not that of the update, for this run and round")
     signed = commitment_message(task.domain, task.run_id, task.server_round, reply.commitment)
-    check_signature(signed, reply.commitment_signature, reply.account)
+    _check_signed("commitment", signed, reply.commitment_signature, reply.account)
     packed = decode_update(reply.update_bytes, MAX_UPDATE_BYTES)
     if packed.model != model.name or packed.rows != item_count:
-        raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
+        raise Rejected(
+            f"the update is for model '{packed.model}' with {packed.rows} items, "
+            f"not for '{model.name}' with {item_count}"
+        )
     check_update(task.settings, model, packed.arrays, item_count)
     return VerifiedUpdate(
         reply.account,
@@ -78,6 +86,8 @@ def verify_scores(
 ) -> tuple[list[SignedScore], list[str]]:
     """Keep the scores that `evaluator` was asked for, once each, signed by it and within [-1, 1].
 
+    A task for which nothing at all came is one more reason: a missing score looks the same whoever left it out.
+
     Args:
         evaluator: Account of the node that answered.
         scores: What it sent.
@@ -86,25 +96,40 @@ def verify_scores(
         task: The round; signatures count for it alone.
 
     Returns:
-        The valid scores, and a reason for each of the others.
+        The valid scores, and a reason for each of the others and for each subject without any.
     """
     asked = {(assignment.subject, assignment.shard) for assignment in assignments}
+    subjects = {assignment.subject for assignment in assignments}
     kept: list[SignedScore] = []
     reasons: list[str] = []
     for signed in scores:
         score = signed.score
         try:
+            if score.subject == evaluator:
+                raise Rejected("a score of itself")
+            if score.subject not in subjects:
+                raise Rejected(f"a score of {score.subject}, whose update it was not given")
+            if score.subject in {one.score.subject for one in kept}:
+                raise Rejected(f"a second score of {score.subject}")
             if (score.subject, score.shard) not in asked:
-                raise Rejected(f"a score for {score.subject} that it was not asked for, or a second one")
+                raise Rejected(f"a score of {score.subject} on another shard of the probe set than it was asked for")
             if score.commitment != commitments[score.subject]:
                 raise Rejected(f"a score of {score.subject} for another commitment")
             if not all(-(10**18) <= gain <= 10**18 for gain in (score.ndcg_gain_wad, score.hit_gain_wad)):
                 raise Rejected(f"a score of {score.subject} outside [-1, 1]")
             message = score_message(task.domain, task.run_id, task.server_round, score)
-            check_signature(message, signed.signature, evaluator)
+            _check_signed(f"score of {score.subject}", message, signed.signature, evaluator)
         except Rejected as rejected:
             reasons.append(str(rejected))
         else:
-            asked.remove((score.subject, score.shard))
             kept.append(signed)
+    silent_about = subjects - {signed.score.subject for signed in scores}
+    reasons += [f"no score of {subject}" for subject in sorted(silent_about)]
     return kept, reasons
+
+
+def _check_signed(what: str, message: SignableMessage, signature: bytes, account: str) -> None:
+    try:
+        check_signature(message, signature, account)
+    except Rejected as reason:
+        raise Rejected(f"the {what} is not signed by its sender: {reason}") from reason

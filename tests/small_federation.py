@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flwr.app import Context, Message
+from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from client.app import build_app
@@ -40,6 +40,9 @@ SETTINGS = Settings(
     probe_pairs=60,
     phase_timeout=0.3,  # only a node that never answers is waited for
 )
+
+LOST = RecordDict({"lost": ConfigRecord({})})
+"""A reply with this content never arrives."""
 
 Act = Callable[[Message, Context, ClientApp], Message]
 """What a node does with a message, given the app of an honest client."""
@@ -86,7 +89,6 @@ class SmallFederation:
         ledger: Ledger | None = None,
         *,
         acts: Mapping[int, Act] | None = None,
-        silent: Sequence[int] = (),
         settings: Settings | None = None,
         app: ClientApp | None = None,
         client_dirs: list[Path] | None = None,
@@ -98,7 +100,6 @@ class SmallFederation:
             run_dir: The run folder; the coordinator's files are in there too.
             ledger: A new one where it is not given.
             acts: What some clients, by number, do instead of what the app does.
-            silent: Clients, by number, whose replies never arrive.
             settings: Instead of the federation's own.
             app: Instead of an app that keeps no replies.
             client_dirs: Instead of the federation's own, such as in another order.
@@ -107,7 +108,7 @@ class SmallFederation:
         ledger = ledger or self.ledger()
         settings = settings or self.settings
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
-        grid = _LossyGrid(nodes, client_dirs or self.client_dirs, {node_of(client) for client in silent})
+        grid = _LossyGrid(nodes, client_dirs or self.client_dirs, on_reply=lambda: None)
         secret = committee_secret(settings, development=True)
         coordinate(
             grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir, tensorboard=tensorboard
@@ -219,14 +220,11 @@ class _Nodes(ClientApp):
 
 
 class _LossyGrid(InProcessGrid):
-    """A grid on which the replies of some nodes are lost."""
-
-    def __init__(self, app: ClientApp, client_dirs: Sequence[Path], silent: set[int]) -> None:
-        super().__init__(app, client_dirs, on_reply=lambda: None)
-        self._silent = silent
+    """A grid on which some replies are lost."""
 
     def pull_messages(self, message_ids: Sequence[str]) -> list[Message]:
-        return [reply for reply in super().pull_messages(message_ids) if reply.metadata.src_node_id not in self._silent]
+        replies = super().pull_messages(message_ids)
+        return [reply for reply in replies if reply.has_error() or "lost" not in reply.content]
 
 
 def with_settings(federation: SmallFederation, **changed: Any) -> Settings:

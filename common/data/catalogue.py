@@ -1,6 +1,5 @@
 """The public list of items that every client and the server count by; its hash is fixed when the run opens."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +8,7 @@ import rfc8785
 from eth_hash.auto import keccak
 
 from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
 from common.data.dataset import Dataset
 from common.errors import WrongUse
 
@@ -56,7 +56,7 @@ class Catalogue:
             WrongUse: the file is missing or not a catalogue.
         """
         try:
-            content = json.loads(path.read_bytes())
+            content = parse_json(path.read_bytes())
             titles = content["titles"]
             return cls(_texts(content["item_ids"]), None if titles is None else _texts(titles))
         except OSError as error:

@@ -135,6 +135,9 @@ def load_probe_pool(path: Path) -> tuple[ProbeShard, ...]:
     """
     arrays = load_arrays(path)
     try:
+        shards = arrays["shards"]
+        if shards.shape != () or shards.dtype != np.int64 or not 1 <= int(shards) <= len(arrays):
+            raise ValueError("shards must be one int64, at least 1")
         return tuple(
             ProbeShard(
                 UserItems.from_arrays(arrays, f"shard{index}"),
@@ -142,11 +145,11 @@ def load_probe_pool(path: Path) -> tuple[ProbeShard, ...]:
                 arrays[f"shard{index}_held_out_items"],  # type: ignore[arg-type]
                 arrays[f"shard{index}_held_out_ratings"],  # type: ignore[arg-type]
             )
-            for index in range(int(arrays["shards"]))
+            for index in range(int(shards))
         )
     except KeyError as error:
         raise WrongUse(f"{path} has no array {error}: let the launcher write it again.") from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise WrongUse(f"{path} is not a probe pool ({error}): let the launcher write it again.") from error
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_ITEM = -1
+MOST_ITEMS = 1 << 31
+"""In a catalogue; an item is an int32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +34,13 @@ class UserItems:
 
     def __post_init__(self) -> None:
         _check_dtypes(self)
-        if self.indptr.size == 0 or self.indptr[0] != 0 or np.any(np.diff(self.indptr) < 0):
+        if self.indptr.size == 0 or self.indptr[0] != 0 or np.any(self.indptr[1:] < self.indptr[:-1]):
             raise ValueError("indptr must start at 0 and never fall")
         if not int(self.indptr[-1]) == self.items.size == self.ratings.size == self.timestamps.size:
             raise ValueError("items, ratings and timestamps must be as long as indptr says")
-        if self.item_count < 0 or (self.items.size and not 0 <= self.items.min() <= self.items.max() < self.item_count):
+        if not 0 <= self.item_count <= MOST_ITEMS:
+            raise ValueError(f"item_count is not in 0..{MOST_ITEMS}")
+        if self.items.size and not 0 <= self.items.min() <= self.items.max() < self.item_count:
             raise ValueError(f"an item lies outside 0..{self.item_count - 1}")
         if np.any(np.diff(self._keys()) <= 0):
             raise ValueError("the items of a row must ascend without repeats")

@@ -21,7 +21,9 @@ def check_layout(update: Arrays, wanted: Layout) -> None:
     for name, (dtype, shape) in wanted.items():
         array = update[name]
         if type(array) is not np.ndarray or array.dtype != np.dtype(dtype) or array.shape != shape:
-            raise Rejected(f"{name} has not the type and shape that an update needs")
+            found = f"{array.dtype}{list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+            needed = f"{np.dtype(dtype)}{list(shape)}"
+            raise Rejected(f"{name} has not the type and shape that an update needs: {found} instead of {needed}")
 
 
 def row_count(update: Arrays) -> int:
@@ -37,6 +39,8 @@ def check_semidefinite(label: str, matrix: NDArray[np.float64]) -> None:
         Rejected: it is not; the sentence begins with the label.
     """
     trace = float(np.trace(matrix))
+    if trace < 0.0:
+        raise Rejected(f"{label} is not positive semidefinite")
     tolerance = TOLERANCE * trace
     if np.any(np.abs(matrix - matrix.T) > tolerance):
         raise Rejected(f"{label} is not symmetric")

@@ -1,10 +1,10 @@
 """`tfedrs claim`: a participant collects everything that it has earned."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from common.account import load_account
+from common.bounded_json import parse_json
 from common.errors import CheckFailed, WrongUse
 from common.merkle import merkle_proof, merkle_root
 from contracts.deployment import WEI_PER_TOKEN, Deployment
@@ -83,7 +83,7 @@ def _last_evidence(run: Path) -> tuple[Path, dict[str, Any]]:
     if not paths:
         raise WrongUse(f"There is no settled round in {run}; give the folder of a run with --run.")
     try:
-        evidence: dict[str, Any] = json.loads(paths[-1].read_bytes())
+        evidence: dict[str, Any] = parse_json(paths[-1].read_bytes())
     except (OSError, ValueError) as error:
         raise WrongUse(f"The evidence in {paths[-1]} cannot be read ({error}); fetch it again.") from error
     return paths[-1], evidence

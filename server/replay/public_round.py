@@ -1,24 +1,24 @@
 """A round's evidence, read by somebody to whom it may say anything: the counterpart of `server/evidence.py`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import rfc8785
 
+from common.bounded_json import parse_json
 from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
 from common.wire import SignedScore
-from server.nesting import require_shallow
-from server.replay.fields import Fields, Malformed, as_account
+from server.fields import Fields, Malformed, as_account
 from server.replay.mismatch import Mismatch
 from server.selection import Assignment
 from server.settlement import Judgement
 
 MOST_EVIDENCE_BYTES = 256 << 20
-"""Of one round: some 700 bytes a score, so seven scores for each of 50,000 clients."""
+"""Of one round: some 700 bytes a score, so seven scores for each of 50,000 clients. Reading it takes at most
+`common.bounded_json.MOST_MEMORY_PER_BYTE` times as much memory."""
 
 _HASH, _SIGNATURE = 32, 65
 _KEYS = frozenset(
@@ -111,13 +111,12 @@ def read_public_round(content: bytes, server_round: int) -> PublicRound:
     if len(content) > MOST_EVIDENCE_BYTES:
         raise Mismatch(server_round, None, "evidence", f"it has more than {MOST_EVIDENCE_BYTES} bytes")
     try:
-        require_shallow(content)
-        record = json.loads(content.decode(), parse_constant=_not_json)
+        record = parse_json(content)
         read = _read(Fields(record, ""), content)
         canonical = rfc8785.dumps(record)
     except Malformed as error:
         raise Mismatch(server_round, error.account, error.field, error.reason) from error
-    except ValueError as error:  # of both libraries; also of digits beyond what Python reads
+    except ValueError as error:  # of both libraries
         raise Mismatch(server_round, None, "evidence", f"it is not JSON ({error})") from error
     if read.server_round != server_round:
         raise Mismatch(server_round, None, "round", f"the file says that it is round {read.server_round}")
@@ -222,7 +221,3 @@ def _by_account(record: Fields, key: str, keys: frozenset[str]) -> Any:
             raise one.malformed("account", "it stands there twice")
         seen.add(account)
         yield account, one
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

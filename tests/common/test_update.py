@@ -91,9 +91,20 @@ def test_malformed_updates_are_rejected_with_a_reason(change, reason: str) -> No
         decode_update(change(_SAMPLE))
 
 
-def test_a_huge_shape_is_rejected_before_anything_is_allocated() -> None:
-    header = b'{"arrays":[{"dtype":"float64","name":"a","shape":[2147483647,2147483647]}],"model":"m","rows":1}'
-    with pytest.raises(Rejected, match="cut off"):
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ("2147483647,2147483647", "said to be larger than 1073741824 bytes"),
+        ("0,2147483647,2147483647", "said to be larger than 1073741824 bytes"),  # of no bytes, but numpy refuses it
+        ("1000000", "cut off"),
+        ("1099511627776,1099511627776", "impossible shape"),
+        ("-1", "impossible shape"),
+        ("1,1,1,1,1", "impossible shape"),
+    ],
+)
+def test_a_huge_shape_is_rejected_before_anything_is_allocated(shape: str, reason: str) -> None:
+    header = f'{{"arrays":[{{"dtype":"float64","name":"a","shape":[{shape}]}}],"model":"m","rows":1}}'.encode()
+    with pytest.raises(Rejected, match=reason):
         decode_update(UPDATE_MAGIC + struct.pack("<I", len(header)) + header)
 
 

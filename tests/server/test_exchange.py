@@ -2,6 +2,7 @@ from collections.abc import Iterable
 
 import pytest
 from flwr.app import Error, Message, RecordDict
+from google.protobuf.message import DecodeError
 
 from client.app import build_app
 from launch.in_process_grid import InProcessGrid
@@ -12,11 +13,18 @@ from server.exchange import POLL_SECONDS, exchange
 class ScriptedGrid(InProcessGrid):
     """Nodes answer at the look that `answers_at` says, never where it says nothing; node 9 cannot be reached at all."""
 
-    def __init__(self, answers_at: dict[int, int], errors: dict[int, str | None] | None = None) -> None:
+    def __init__(
+        self,
+        answers_at: dict[int, int],
+        errors: dict[int, str | None] | None = None,
+        unreadable: dict[int, Exception] | None = None,
+    ) -> None:
         super().__init__(build_app(), [], on_reply=lambda: None)
         self._answers_at = answers_at
+        self._unreadable = unreadable or {}
         self._errors = errors or {}
         self._sent: dict[str, Message] = {}
+        self._began = exchange_module.time.monotonic()
         self.looks = 0
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
@@ -29,11 +37,13 @@ class ScriptedGrid(InProcessGrid):
         return message_ids
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
-        self.looks += 1
+        self.looks = 1 + round((exchange_module.time.monotonic() - self._began) / POLL_SECONDS)
         replies = []
         for message in [self._sent[message_id] for message_id in message_ids]:
             node_id = message.metadata.dst_node_id
             if self._answers_at.get(node_id) == self.looks:
+                if node_id in self._unreadable:
+                    raise self._unreadable[node_id]
                 error = self._errors.get(node_id, "")
                 content = RecordDict() if error == "" else Error(3, error)
                 replies.append(Message(content, reply_to=message))
@@ -97,6 +107,29 @@ def test_a_message_that_cannot_be_sent_is_a_failure_and_is_not_waited_for() -> N
 )
 def test_an_error_is_recorded_by_its_last_line(reason: str | None, expected: str) -> None:
     assert send(ScriptedGrid({2: 1}, {2: reason}), 2).failures == {2: expected}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("no JSON"),
+        KeyError("x"),
+        IndexError(),
+        TypeError(),
+        AttributeError(),
+        DecodeError(),
+        RecursionError(),
+    ],
+)
+def test_a_reply_that_cannot_be_unpacked_is_a_failure_of_its_node_alone(error: Exception) -> None:
+    replies = send(ScriptedGrid({2: 1, 3: 1, 4: 2}, unreadable={3: error}), 2, 3, 4)
+    assert set(replies.contents) == {2, 4}
+    assert replies.failures == {3: f"its reply cannot be unpacked: {type(error).__name__}"}
+
+
+def test_a_superlink_that_is_gone_is_no_clients_fault() -> None:
+    with pytest.raises(ConnectionError):
+        send(ScriptedGrid({2: 1, 3: 1}, unreadable={3: ConnectionError()}), 2, 3)
 
 
 def test_nobody_asked_is_nobody_waited_for() -> None:

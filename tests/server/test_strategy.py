@@ -1,99 +1,41 @@
-"""A whole run through the in-process grid: the honest case, and every way in which a client can misbehave.
+"""A whole run through the in-process grid, and what a round does when scores or updates are missing.
 
-In each of the latter the round goes on, the reason is recorded in report and evidence, and the honest are paid.
+How each hostile client is recorded and left out is in `test_hostile_clients.py`.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from common.account import SigningAccount
-from common.commitment import commitment_message, commitment_of, node_binding_message, score_message, sign
 from common.merkle import cohort_leaf, merkle_root
 from common.models import model_of
 from common.seeding import generator
-from common.update import Packed, decode_model, decode_update, encode_update, object_name
+from common.update import decode_model, object_name
 from common.wire import (
-    PEER_EVALUATION,
+    RoundTask,
     SignedScore,
-    TrainReply,
-    peer_reply_content,
-    read_peer_reply,
-    read_peer_task,
     read_round_task,
-    read_train_reply,
-    train_reply_content,
 )
 from server.evidence import evidence_root
 from server.ledger import Phase
 from server.run_folder import RunFolder
 from server.seed_chain import SeedChain
 from server.settlement import reward_leaves
-from tests.small_federation import WAD, Act, PlayedRun, SmallFederation, node_of, with_settings
-
-BAD, OTHER = 2, 3  # the clients that misbehave and that are misused, by number
-
-
-def in_phase(message_type: str, act: Act) -> Act:
-    """Misbehave in one kind of message and be honest in the others."""
-
-    def choose(message: Message, context: Context, honest: ClientApp) -> Message:
-        return (
-            act(message, context, honest) if message.metadata.message_type == message_type else honest(message, context)
-        )
-
-    return choose
-
-
-def changing_the_reply(change: Callable[[TrainReply, Message, Context], TrainReply]) -> Act:
-    def act(message: Message, context: Context, honest: ClientApp) -> Message:
-        reply = read_train_reply(honest(message, context).content)
-        return Message(train_reply_content(change(reply, message, context)), reply_to=message)
-
-    return in_phase("train", act)
-
-
-def changing_the_scores(change: Callable[[list[SignedScore], Message], list[SignedScore]]) -> Act:
-    def act(message: Message, context: Context, honest: ClientApp) -> Message:
-        account, scores = read_peer_reply(honest(message, context).content)
-        return Message(peer_reply_content(account, change(list(scores), message)), reply_to=message)
-
-    return in_phase(PEER_EVALUATION, act)
-
-
-def answering(content: RecordDict) -> Act:
-    return lambda message, context, honest: Message(content, reply_to=message)
-
-
-def failing(message: Message, context: Context, honest: ClientApp) -> Message:
-    raise OSError("no space left on device")
-
-
-def signed_again(reply: TrainReply, message: Message, account: SigningAccount, update_bytes: bytes) -> TrainReply:
-    """The reply with another update, as its own client would commit to it."""
-    task = read_round_task(message.content)
-    commitment = commitment_of(task.run_id, task.server_round, account.address, object_name(update_bytes), reply.salt)
-    signed = commitment_message(task.domain, task.run_id, task.server_round, commitment)
-    return replace(
-        reply, update_bytes=update_bytes, commitment=commitment, commitment_signature=sign(signed, account.key)
-    )
-
-
-def with_arrays(account: SigningAccount, **changed: Callable[[np.ndarray], np.ndarray]) -> Act:
-    """Send an update some of whose arrays are changed, with everything else in order."""
-
-    def change(reply: TrainReply, message: Message, context: Context) -> TrainReply:
-        packed = decode_update(reply.update_bytes)
-        arrays = packed.arrays | {name: of(packed.arrays[name]) for name, of in changed.items()}
-        return signed_again(reply, message, account, encode_update(Packed(packed.model, packed.rows, arrays)))
-
-    return changing_the_reply(change)
+from tests.server.hostile_acts import (
+    BAD,
+    OTHER,
+    answering,
+    changing_the_scores,
+    failing,
+    in_phase,
+    signed_again,
+    staying_silent,
+)
+from tests.small_federation import WAD, Act, PlayedRun, SmallFederation, with_settings
 
 
 def check_that_the_honest_are_paid(run: PlayedRun, small: SmallFederation, *dishonest: int) -> None:
@@ -204,218 +146,7 @@ def test_a_second_run_on_the_same_ledger_adds_to_the_rewards(small: SmallFederat
         assert int(second.judgement(2, account.address)["cumulative_wei"]) == earned
 
 
-# Clients that fail
-
-
-@pytest.mark.parametrize(
-    ("act", "reason"),
-    [
-        (failing, "its app failed: OSError: no space left on device"),
-        (answering(RecordDict()), "the message has no record 'signed'"),
-        (answering(RecordDict({"signed": ConfigRecord({"account": 7})})), "'account' is not an address"),
-        (answering(RecordDict({"update": MetricRecord({"x": 1})})), "the message has no record 'signed'"),
-    ],
-)
-def test_a_client_that_fails_or_answers_with_garbage_is_left_out(
-    small: SmallFederation, tmp_path: Path, act: Act, reason: str
-) -> None:
-    run = small.play(tmp_path, acts={BAD: act})
-    for server_round in (1, 2):
-        (recorded,) = run.reasons(server_round, f"node {node_of(BAD)}")
-        assert reason in recorded
-        assert run.reward_wei(server_round, small.accounts[BAD].address) == 0
-    assert [row["participants"] for row in run.report["rounds"]] == [4, 4]
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-def test_a_node_that_never_answers_is_waited_for_and_left_out(small: SmallFederation, tmp_path: Path) -> None:
-    run = small.play(tmp_path, silent=[BAD])
-    for server_round in (1, 2):
-        assert run.reasons(server_round, f"node {node_of(BAD)}") == ["it did not answer within 0.3 s"]
-    assert all(row["train_seconds"] >= 0.3 for row in run.report["rounds"])
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-@pytest.mark.parametrize("figure", [float("nan"), -1.0, 1e300])
-def test_a_client_with_impossible_figures_is_left_out(small: SmallFederation, tmp_path: Path, figure: float) -> None:
-    act = changing_the_reply(lambda reply, message, context: replace(reply, metrics={"test_users": figure}))
-    run = small.play(tmp_path, acts={BAD: act})
-    (reason,) = run.reasons(1, f"node {node_of(BAD)}")
-    assert "metric 'test-users' is not in" in reason
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-# Clients that cheat with their update
-
-
-def _of_nan(array: np.ndarray) -> np.ndarray:
-    return np.full_like(array, np.nan)
-
-
-def test_an_update_of_nan_is_rejected_under_the_clients_account(small: SmallFederation, tmp_path: Path) -> None:
-    bad = small.accounts[BAD]
-    run = small.play(tmp_path, acts={BAD: with_arrays(bad, residual=_of_nan)})
-    for server_round in (1, 2):
-        (reason,) = run.reasons(server_round, bad.address)
-        assert "not finite" in reason
-        assert run.reward_wei(server_round, bad.address) == 0
-        assert run.judgement(server_round, bad.address)["consolidated_wad"] is None
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-def test_an_update_of_zeros_is_scored_but_gated(small: SmallFederation, tmp_path: Path) -> None:
-    bad = small.accounts[BAD]
-    run = small.play(tmp_path, acts={BAD: with_arrays(bad, residual=np.zeros_like, gram=np.zeros_like)})
-    for server_round in (1, 2):
-        assert run.reasons(server_round, bad.address) == ["the update is zero"]
-        judged = run.judgement(server_round, bad.address)
-        assert judged["consolidated_wad"] is not None
-        assert (judged["gate_wad"], judged["weight_wad"], judged["reward_wei"]) == ("0", "0", "0")
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-def test_two_clients_with_the_same_update_are_both_gated(small: SmallFederation, tmp_path: Path) -> None:
-    seen: dict[int, bytes] = {}
-
-    def copy_first(client: int) -> Act:
-        def change(reply: TrainReply, message: Message, context: Context) -> TrainReply:
-            server_round = read_round_task(message.content).server_round
-            update_bytes = seen.setdefault(server_round, reply.update_bytes)
-            return signed_again(reply, message, small.accounts[client], update_bytes)
-
-        return changing_the_reply(change)
-
-    run = small.play(tmp_path, acts={client: copy_first(client) for client in (BAD, OTHER)})
-    for server_round in (1, 2):
-        for client in (BAD, OTHER):
-            address = small.accounts[client].address
-            assert run.reasons(server_round, address) == ["the same bytes as another client's update"]
-            assert run.reward_wei(server_round, address) == 0
-    check_that_the_honest_are_paid(run, small, BAD, OTHER)
-
-
-def test_a_client_that_signs_with_anothers_key_is_left_out(small: SmallFederation, tmp_path: Path) -> None:
-    other = small.accounts[OTHER]
-
-    def change(reply: TrainReply, message: Message, context: Context) -> TrainReply:
-        task = read_round_task(message.content)
-        binding = node_binding_message(task.domain, task.run_id, reply.account, context.node_id)
-        return replace(reply, node_binding_signature=sign(binding, other.key))
-
-    run = small.play(tmp_path, acts={BAD: changing_the_reply(change)})
-    (reason,) = run.reasons(1, f"node {node_of(BAD)}")
-    assert reason == f"the signature is that of {other.address}, not of {small.accounts[BAD].address}"
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-def test_a_client_cannot_speak_for_another_nor_have_it_rejected(small: SmallFederation, tmp_path: Path) -> None:
-    other = small.accounts[OTHER]
-    act = changing_the_reply(lambda reply, message, context: replace(reply, account=other.address))
-    run = small.play(tmp_path, acts={BAD: act})
-    assert len(run.reasons(1, f"node {node_of(BAD)}")) == 1
-    assert run.reasons(1, other.address) == []
-    check_that_the_honest_are_paid(run, small, BAD)
-
-
-def test_two_nodes_of_one_account_count_once(small: SmallFederation, tmp_path: Path) -> None:
-    folders = list(small.client_dirs)
-    folders[OTHER] = folders[BAD]
-    run = small.play(tmp_path, client_dirs=folders)
-    assert run.reasons(1, small.accounts[BAD].address) == ["a second update from the same account"]
-    assert run.reward_wei(1, small.accounts[OTHER].address) == 0
-    check_that_the_honest_are_paid(run, small, OTHER)
-
-
-def test_the_reply_of_an_earlier_round_cannot_be_sent_again(small: SmallFederation, tmp_path: Path) -> None:
-    kept: list[TrainReply] = []
-
-    def change(reply: TrainReply, message: Message, context: Context) -> TrainReply:
-        kept.append(reply)
-        return kept[0]
-
-    run = small.play(tmp_path, acts={BAD: changing_the_reply(change)})
-    address = small.accounts[BAD].address
-    assert run.reasons(1, address) == []
-    assert run.reasons(2, address) == ["the commitment is not that of the update, for this run and round"]
-    assert run.reward_wei(2, address) == 0
-    assert run.judgement(2, address)["smoothed_wad"] == run.judgement(1, address)["smoothed_wad"]
-
-
-# Peers that cheat with their scores
-
-
-def _resigned(scores: list[SignedScore], message: Message, key: bytes, **changed: object) -> list[SignedScore]:
-    task = read_round_task(message.content)
-    again = [replace(signed.score, **changed) for signed in scores]
-    return [
-        SignedScore(score, sign(score_message(task.domain, task.run_id, task.server_round, score), key))
-        for score in again
-    ]
-
-
-def test_a_peer_that_scores_itself_is_not_heard(small: SmallFederation, tmp_path: Path) -> None:
-    bad = small.accounts[BAD]
-
-    def change(scores: list[SignedScore], message: Message) -> list[SignedScore]:
-        own = _resigned(scores[:1], message, bad.key, subject=bad.address, ndcg_gain_wad=WAD, hit_gain_wad=WAD)
-        return own + scores
-
-    honest = small.play(tmp_path / "honest")
-    run = small.play(tmp_path / "lying", acts={BAD: changing_the_scores(change)})
-    for server_round in (1, 2):
-        (reason,) = run.reasons(server_round, bad.address)
-        assert reason == f"a score for {bad.address} that it was not asked for, or a second one"
-        assert run.evidence(server_round)["scores"] == honest.evidence(server_round)["scores"]
-        assert run.evidence(server_round)["judgements"] == honest.evidence(server_round)["judgements"]
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({"ndcg_gain_wad": WAD + 1}, "outside [-1, 1]"),
-        ({"hit_gain_wad": -(2**62)}, "outside [-1, 1]"),
-        ({"commitment": bytes(32)}, "for another commitment"),
-        ({"shard": bytes(32)}, "not asked for"),
-    ],
-)
-def test_scores_that_break_a_rule_are_left_out_one_by_one(
-    small: SmallFederation, tmp_path: Path, changed: dict[str, object], reason: str
-) -> None:
-    bad = small.accounts[BAD]
-
-    def change(scores: list[SignedScore], message: Message) -> list[SignedScore]:
-        return _resigned(scores[:1], message, bad.key, **changed) + scores[1:]
-
-    run = small.play(tmp_path, acts={BAD: changing_the_scores(change)})
-    (recorded,) = run.reasons(1, bad.address)
-    assert reason in recorded
-    kept = [score for score in run.evidence(1)["scores"] if score["evaluator"] == bad.address]
-    assert len(kept) == small.settings.committee_size - 1
-    check_that_the_honest_are_paid(run, small)
-
-
-def test_scores_signed_with_anothers_key_are_left_out(small: SmallFederation, tmp_path: Path) -> None:
-    act = changing_the_scores(lambda scores, message: _resigned(scores, message, small.accounts[OTHER].key))
-    run = small.play(tmp_path, acts={BAD: act})
-    bad, other = small.accounts[BAD].address, small.accounts[OTHER].address
-    assert run.reasons(1, bad) == [f"the signature is that of {other}, not of {bad}"] * small.settings.committee_size
-    check_that_the_honest_are_paid(run, small)
-
-
-@pytest.mark.parametrize(
-    ("act", "reason"),
-    [
-        (failing, "no scores: its app failed: OSError"),
-        (answering(RecordDict()), "no scores: the message has no record 'scores'"),
-    ],
-)
-def test_a_peer_that_does_not_score_is_recorded_and_the_others_suffice(
-    small: SmallFederation, tmp_path: Path, act: Act, reason: str
-) -> None:
-    run = small.play(tmp_path, acts={BAD: in_phase(PEER_EVALUATION, act)})
-    (recorded,) = run.reasons(1, small.accounts[BAD].address)
-    assert reason in recorded
-    check_that_the_honest_are_paid(run, small)
+# Peers that say what they like within the rules
 
 
 def test_one_peer_that_praises_and_one_that_damns_everybody_change_little(
@@ -424,8 +155,8 @@ def test_one_peer_that_praises_and_one_that_damns_everybody_change_little(
     """Each alone is a minority of every committee of three, so the median stays within what the honest say."""
     bad = small.accounts[BAD]
 
-    def praise(scores: list[SignedScore], message: Message) -> list[SignedScore]:
-        return _resigned(scores, message, bad.key, ndcg_gain_wad=WAD, hit_gain_wad=WAD)
+    def praise(scores: list[SignedScore], task: RoundTask) -> list[SignedScore]:
+        return signed_again(scores, task, bad.key, ndcg_gain_wad=WAD, hit_gain_wad=WAD)
 
     run = small.play(tmp_path, acts={BAD: changing_the_scores(praise)})
     evidence = run.evidence(1)
@@ -442,8 +173,7 @@ def test_one_peer_that_praises_and_one_that_damns_everybody_change_little(
 def test_an_update_without_enough_scores_is_left_out_and_its_reputation_stays(
     small: SmallFederation, tmp_path: Path
 ) -> None:
-    def silent_in_round_2(scores: list[SignedScore], message: Message) -> list[SignedScore]:
-        task = read_peer_task(message.content).round_task
+    def silent_in_round_2(scores: list[SignedScore], task: RoundTask) -> list[SignedScore]:
         target = small.accounts[OTHER].address
         return [signed for signed in scores if task.server_round == 1 or signed.score.subject != target]
 
@@ -481,7 +211,16 @@ def test_below_the_quorum_the_model_stays_and_the_pool_is_carried_over(small: Sm
 
 
 def test_a_run_in_which_nobody_ever_answers_ends_with_its_first_model(small: SmallFederation, tmp_path: Path) -> None:
-    run = small.play(tmp_path, acts=dict.fromkeys(range(5), failing))
+    run = small.play(tmp_path, acts=dict.fromkeys(range(5), failing("not today")))
     assert {row["model"] for row in run.report["rounds"]} == {run.evidence(1)["model"]}
     assert run.report["final"] == {}
     assert run.ledger.unclaimed_wei() == 0
+
+
+@pytest.mark.parametrize("act", [failing("not today"), answering(RecordDict()), staying_silent])
+def test_who_does_not_measure_the_last_model_is_left_out_of_its_mean(
+    small: SmallFederation, tmp_path: Path, act: Act
+) -> None:
+    run = small.play(tmp_path, acts={BAD: in_phase("evaluate", act)})
+    assert run.report["final"]["ndcg_at_10"] > 0.2
+    check_that_the_honest_are_paid(run, small)

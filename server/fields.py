@@ -72,6 +72,17 @@ class Fields:
             raise self.malformed(key, "it is not an integer in decimal digits")
         return int(value)
 
+    def integer(self, key: str) -> int:
+        """Return an integer of any size, which stands there as a number."""
+        return self._integer(key, self.raw(key))
+
+    def integers(self, key: str) -> dict[str, int]:
+        """Return integers of any size by name."""
+        values = self.raw(key)
+        if not isinstance(values, dict):
+            raise self.malformed(key, "it is not an object")
+        return {name: self._integer(key, value) for name, value in values.items()}
+
     def hexadecimal(self, key: str, length: int) -> bytes:
         """Return exactly `length` bytes, written in lower-case hexadecimal."""
         value = self.raw(key)
@@ -102,6 +113,11 @@ class Fields:
     def malformed(self, key: str, reason: str) -> Malformed:
         """Return the error about one key of this object."""
         return Malformed(self._at(key), reason, self._account)
+
+    def _integer(self, key: str, value: object) -> int:
+        if type(value) is not int:
+            raise self.malformed(key, "it is not an integer")
+        return value
 
     def _at(self, key: str) -> str:
         return f"{self._place}.{key}" if self._place else key

@@ -1,0 +1,1 @@
+"""The client's app as three hostile participants run it."""
