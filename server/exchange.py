@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 POLL_SECONDS = 0.2
 """Between two looks, if few replies are open."""
 SECONDS_A_CALL = 0.02
-"""Each open reply costs a call, of some milliseconds here and at the SuperLink; with many open ones, looks are rarer."""
+"""Each open reply costs a call, of milliseconds here and at the SuperLink; with many open, looks are rarer."""
 _UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, DecodeError)
 """What Flower raises for a reply whose parts are not what they claim to be. A lost SuperLink raises other errors."""
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.server.hostile_acts import failing, with_arrays
 from tests.server.replay.recorded_run import RecordedRun
-from tests.server.test_strategy import failing, with_arrays
 from tests.small_federation import SmallFederation, with_settings
 
 IDLE, FAILING = 2, 3  # clients, by number
@@ -19,8 +19,8 @@ def honest(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def eventful(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
     """One client sends zeros, so its gate closes; another fails and is rejected."""
-    idle = with_arrays(small.accounts[IDLE], residual=np.zeros_like, gram=np.zeros_like)
-    played = small.play(tmp_path_factory.mktemp("eventful"), acts={IDLE: idle, FAILING: failing})
+    idle = with_arrays(residual=np.zeros_like, gram=np.zeros_like)
+    played = small.play(tmp_path_factory.mktemp("eventful"), acts={IDLE: idle, FAILING: failing("disk full")})
     return RecordedRun.of(small, played)
 
 

@@ -13,9 +13,9 @@ from common.account import development_account
 from server.replay.mismatch import Mismatch
 from server.replay.run import Verified, replay_run
 from server.run_folder import RunFolder
+from tests.server.hostile_acts import BAD, OTHER, changing_the_scores, failing
 from tests.server.replay.recorded_run import RecordedRun
 from tests.server.test_resume import Fuse, Interrupted
-from tests.server.test_strategy import BAD, OTHER, changing_the_scores, failing
 from tests.small_federation import PlayedRun, SmallFederation, with_settings
 
 GMF = {"model": "ncf", "variant": "gmf"}
@@ -80,7 +80,7 @@ def test_rounds_with_failures_closed_gates_and_silent_peers_verify(
 
 def test_a_round_below_the_quorum_verifies(small: SmallFederation, tmp_path: Path) -> None:
     settings = with_settings(small, quorum=1.0)
-    done = verified(small, small.play(tmp_path, settings=settings, acts={BAD: failing}))
+    done = verified(small, small.play(tmp_path, settings=settings, acts={BAD: failing("disk full")}))
     assert (done.rounds, done.updates, done.signatures, done.models) == (2, 0, 0, 2)
 
 
@@ -88,7 +88,7 @@ def test_a_resumed_run_verifies(small: SmallFederation, tmp_path: Path, monkeypa
     ledger = small.ledger()
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         small.play(tmp_path, Fuse(patched, "commit_updates").wrap(ledger))
-    assert verified(small, small.play(tmp_path, ledger, acts={BAD: failing})).updates == 5 + 4
+    assert verified(small, small.play(tmp_path, ledger, acts={BAD: failing("disk full")})).updates == 5 + 4
 
 
 def test_an_interrupted_run_says_which_rounds_are_missing(

@@ -115,7 +115,7 @@ def test_another_list_of_updates_is_found(run: RecordedRun, change: Callable[[di
 
 def test_brackets_do_not_end_the_process(run: RecordedRun) -> None:
     received(run, 2).write_bytes(b"[" * 1_000_000)
-    with pytest.raises(Mismatch, match="nested more than 64 levels deep"):
+    with pytest.raises(Mismatch, match="nested deeper than 32 levels"):
         run.verify()
 
 
