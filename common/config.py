@@ -78,7 +78,7 @@ class Settings:
         "none", "gaussian: on a client's whole update; dp-sgd: in each step of ncf's local training", choices=NOISES
     )
     clipping_norm: float = _setting(
-        1.0, "noise: L2 bound C on what one client (gaussian) or interaction (dp-sgd) contributes", above=0.0, most=1e9
+        1.25, "noise: L2 bound C on what one client (gaussian) or interaction (dp-sgd) contributes", above=0.0, most=1e9
     )
     noise_multiplier: float = _setting(
         3.3,

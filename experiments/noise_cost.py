@@ -37,15 +37,13 @@ _DP_SGD = {
     "withhold_metrics": True,
 }
 VARIANTS: dict[str, dict[str, Any]] = {
+    "GMF, DP-SGD, next to no noise": {**_DP_SGD, "noise_multiplier": 0.001},
     "GMF, DP-SGD, multiplier 3.3": {**_DP_SGD, "noise_multiplier": 3.3},
     "GMF, DP-SGD, multiplier 6": {**_DP_SGD, "noise_multiplier": 6.0},
-    "GMF, DP-SGD, multiplier 11": {**_DP_SGD, "noise_multiplier": 11.0},
-    "GMF, DP-SGD, multiplier 0.001": {**_DP_SGD, "noise_multiplier": 0.001},
     "iALS, no noise": {"factors": 16},
     "iALS, Gaussian, multiplier 0.001": {**_GAUSSIAN, "noise_multiplier": 0.001},
     "iALS, Gaussian, multiplier 0.01": {**_GAUSSIAN, "noise_multiplier": 0.01},
     "iALS, Gaussian, multiplier 0.1": {**_GAUSSIAN, "noise_multiplier": 0.1},
-    "iALS, Gaussian, multiplier 1": {**_GAUSSIAN, "noise_multiplier": 1.0},
 }
 
 

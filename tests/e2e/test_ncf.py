@@ -1,4 +1,4 @@
-"""NCF over real SuperNodes: scored, settled, and the same as in a simulation."""
+"""NCF over real SuperNodes, with noise and without: scored, settled, and the same as in a simulation."""
 
 import json
 from pathlib import Path
@@ -27,3 +27,27 @@ def test_ncf_trains_over_real_nodes_as_it_does_in_a_simulation(tmp_path: Path) -
     real, simulated = evidence_of(tmp_path / "real"), evidence_of(tmp_path / "simulated")
     assert [one["next_model"] for one in real] == [one["next_model"] for one in simulated]
     assert [one["judgements"] for one in real] == [one["judgements"] for one in simulated]
+
+
+NOISE = ("--warm-start-rounds", "0", "--noise", "dp-sgd", "--batch-size", "40000", "--withhold-metrics")
+
+
+def test_ncf_with_noise_is_scored_settled_verified_and_has_an_epsilon(tmp_path: Path) -> None:
+    settings = ("--model", "ncf", "--variant", "gmf", "--clients", "2", "--rounds", "1", *NOISE)
+    stdout, _ = run_to_its_end(("run", *settings, *SMALL, "--out", "real", "--json"), tmp_path)
+
+    report = json.loads(stdout)
+    (row,) = report["rounds"]
+    assert row["participants"] == len(row["gain"]) == 2
+    assert not row["rejected"]
+    assert report["ledger"]["verified"] is True
+    assert report["final"] == {}
+    privacy = report["privacy"]
+    assert (privacy["unit"], privacy["adjacency"], privacy["delta"]) == ("interaction", "add-or-remove", 1e-5)
+    # six noisy steps at sigma 3.3 and sample rate 1, as Opacus's accountant has them
+    assert 3.0 < privacy["epsilon_aggregate"] == row["epsilon_aggregate"] < 3.5
+    assert sum(int(wei) for wei in row["reward"].values()) > 0
+
+    stdout, _ = run_to_its_end(("verify", "real", "--json"), tmp_path)
+    verified = json.loads(stdout)
+    assert (verified["verified"], verified["rounds"], verified["models"]) == (True, 1, 1)

@@ -150,7 +150,7 @@ SIGNED = (
     HostileClient(
         does="does not sign its commitment",
         act=saying(commitment_signature=bytes(65)),
-        reason="^the commitment is not signed by its sender: the signature is not in its one form: v 27 or 28, s in the lower half$",
+        reason="^the commitment is not signed by its sender: the signature is not in its one form: v 27 or 28, ",
         kinds=EVERYWHERE,
     ),
     HostileClient(

@@ -1,5 +1,6 @@
 """Writes docs/hostile-clients.md from played runs: `python -m tests.server.hostile_table`."""
 
+import logging
 import re
 import tempfile
 from collections.abc import Callable, Sequence
@@ -79,4 +80,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("flwr").setLevel(logging.WARNING)
     main()
