@@ -52,7 +52,7 @@ def _case(case: Mapping[str, Any]) -> list[str]:
         [method, *(_cell(figures.get(key)) for key, _ in columns), *(["measured here"] if published else [])]
         for method, figures in measured.items()
     ]
-    settings = ", ".join(f"{name} {value}" for name, value in case["settings"].items())
+    settings = ", ".join(f"{name} {value}" for name, value in case["settings"].items()) or "default settings"
     seeds = " ".join(map(str, case["seeds"]))
     made = f"`{case['command']}` · {settings} · seeds {seeds}, mean ± standard deviation · commit {case['commit'][:7]}"
     return [f"## {case['title']}", case["note"], _table(head, rows), made]

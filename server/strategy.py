@@ -32,7 +32,7 @@ from common.wire import (
 )
 from server.aggregation import next_state
 from server.exchange import Replies, exchange
-from server.gates import gate_updates
+from server.gates import closed_gates, gates_of, owed_scores
 from server.recorded_reason import recorded_reason
 from server.report import RoundCost
 from server.reputation import score_wad
@@ -178,7 +178,9 @@ class ReputationFedAvg(FedAvg):
         peer_replies = exchange(grid, peer_messages, timeout)
         began = time.monotonic()
         scores, refused = self._verified_scores(peer_replies, task, phase, assignments)
-        gates_wad, gate_reasons = gate_updates(
+        gate_reasons = owed_scores(
+            assignments, {evaluator: len(given) for evaluator, given in scores.items()}
+        ) | closed_gates(
             {account: update.arrays for account, update in phase.updates.items()},
             {account: update.update_bytes for account, update in phase.updates.items()},
         )
@@ -190,7 +192,7 @@ class ReputationFedAvg(FedAvg):
         result = settle(
             scores_wad=_scores_by_subject(scores, phase.updates),
             committee_sizes=_committee_sizes(assignments, phase.updates),
-            gates_wad=gates_wad,
+            gates_wad=gates_of(phase.updates, gate_reasons),
             example_counts=example_counts,
             before=self._recorder.standing,
             settings=self._settings,

@@ -84,9 +84,10 @@ def verify_scores(
     commitments: Mapping[str, bytes],
     task: RoundTask,
 ) -> tuple[list[SignedScore], list[str]]:
-    """Keep the scores that `evaluator` was asked for, once each, signed by it and within [-1, 1].
+    """Take the scores that `evaluator` was asked for, once each, signed by it and within [-1, 1].
 
-    A task for which nothing at all came is one more reason: a missing score looks the same whoever left it out.
+    One that breaks a rule takes the others with it, so that the public evidence shows that its sender owes scores. A
+    task for which nothing at all came is one more reason: a missing score looks the same whoever left it out.
 
     Args:
         evaluator: Account of the node that answered.
@@ -96,7 +97,7 @@ def verify_scores(
         task: The round; signatures count for it alone.
 
     Returns:
-        The valid scores, and a reason for each of the others and for each subject without any.
+        The scores, empty where one is not valid; and a reason for each that is not, and for each subject without any.
     """
     asked = {(assignment.subject, assignment.shard) for assignment in assignments}
     subjects = {assignment.subject for assignment in assignments}
@@ -123,9 +124,10 @@ def verify_scores(
             reasons.append(str(rejected))
         else:
             kept.append(signed)
+    valid = [] if reasons else kept
     silent_about = subjects - {signed.score.subject for signed in scores}
     reasons += [f"no score of {subject}" for subject in sorted(silent_about)]
-    return kept, reasons
+    return valid, reasons
 
 
 def _check_signed(what: str, message: SignableMessage, signature: bytes, account: str) -> None:

@@ -1,5 +1,6 @@
 """The exact part of a round: everything that follows from signatures and signed scores, in integers and hashes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -10,6 +11,7 @@ from eth_hash.auto import keccak
 from common.commitment import check_signature, commitment_message, score_message
 from common.errors import Rejected
 from common.merkle import ascending, merkle_root
+from server.gates import SAME_BYTES, ZERO_UPDATE, owed_scores
 from server.replay.mismatch import Mismatch, expect
 from server.replay.public_round import PublicRound
 from server.reputation import WAD, score_wad
@@ -138,13 +140,22 @@ def _check_signed(
         raise Mismatch(public.server_round, account, field, str(reason)) from reason
 
 
+def owed_by(public: PublicRound) -> dict[str, str]:
+    """Return the accounts that owe scores, with the reason that closes their gates."""
+    return owed_scores(public.assignments, Counter(evaluator for evaluator, _ in public.scores))
+
+
 def _check_gates(public: PublicRound) -> None:
     expect(public.server_round, None, "judgements", list(public.judgements), sorted(public.cohort))
+    owed = owed_by(public)
     for account, judged in public.judgements.items():
-        sent, closed = account in public.commitments, account in public.gate_reasons
-        if closed and not sent:
+        sent, reason = account in public.commitments, public.gate_reasons.get(account)
+        if reason is not None and not sent:
             raise Mismatch(public.server_round, account, "judgements.gate_reason", "it sent nothing to be judged")
-        expect(public.server_round, account, "judgements.gate_wad", judged.gate_wad, WAD if sent and not closed else 0)
+        if reason not in (owed.get(account), ZERO_UPDATE, SAME_BYTES):  # the last two follow from the updates
+            expect(public.server_round, account, "judgements.gate_reason", reason, owed.get(account))
+        gate_wad = WAD if sent and reason is None else 0
+        expect(public.server_round, account, "judgements.gate_wad", judged.gate_wad, gate_wad)
 
 
 def _check_example_counts(public: PublicRound) -> None:

@@ -15,8 +15,9 @@ from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_u
 from common.update import decode_update
 from common.update_check import check_update
 from server.aggregation import next_state
-from server.gates import gate_updates
+from server.gates import closed_gates
 from server.received_updates import kept_updates
+from server.replay.exact import owed_by
 from server.replay.mismatch import Mismatch, expect
 from server.replay.models import model_difference, read_model
 from server.replay.public_round import PublicRound
@@ -82,7 +83,7 @@ def _recompute(
     arrays = {
         account: _decoded(public, account, content, model.at(state), item_count) for account, content in updates.items()
     }
-    _, reasons = gate_updates(arrays, updates)
+    reasons = owed_by(public) | closed_gates(arrays, updates)
     for account in updates:
         expect(t, account, "judgements.gate_reason", public.gate_reasons.get(account), reasons.get(account))
     for account, declared in public.example_counts.items():

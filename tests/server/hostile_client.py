@@ -24,7 +24,7 @@ class Verdict(Enum):
 
     REJECTED = "the round: no weight, no pay, its reputation stays"
     GATED = "the round: scored, but without weight and pay"
-    UNHEARD = "the score in question is missing; its other scores and its own update count as ever"
+    UNHEARD = "the round: its scores are missing, and its own update is scored, but without weight and pay"
     JUDGED = "nothing by itself: the update is judged by its scores"
 
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from common.models import Arrays, Ials
 from server.aggregation import fusion_shares, next_state
-from server.gates import gate_updates
+from server.gates import closed_gates, gates_of, owed_scores
 from server.reputation import WAD, normalise
+from server.selection import Assignment
 from tests.small_federation import small_dataset
 
 MODEL = Ials(factors=4)
@@ -107,17 +108,26 @@ def test_zeros_and_copies_are_closed_with_a_reason_and_the_others_are_open(updat
     first, second, third = CLIENTS
     zeros = updates[third] | {name: np.zeros_like(updates[third][name]) for name in ("residual", "gram")}
     contents = {first: b"a", second: b"b", third: b"c"}
-    gates, reasons = gate_updates(updates | {third: zeros}, contents)
-    assert gates == {first: WAD, second: WAD, third: 0}
+    reasons = closed_gates(updates | {third: zeros}, contents)
     assert reasons == {third: "the update is zero"}
-    gates, reasons = gate_updates(updates, contents | {second: b"a"})
-    assert gates == {first: 0, second: 0, third: WAD}
-    assert set(reasons) == {first, second}
+    assert gates_of(CLIENTS, reasons) == {first: WAD, second: WAD, third: 0}
+    reasons = closed_gates(updates, contents | {second: b"a"})
+    assert gates_of(CLIENTS, reasons) == {first: 0, second: 0, third: WAD}
     assert set(reasons.values()) == {"the same bytes as another client's update"}
 
 
+def test_who_owes_scores_is_closed_and_told_how_many() -> None:
+    first, second, third = CLIENTS
+    asked = [Assignment(subject, peer, bytes(32)) for subject in CLIENTS for peer in CLIENTS if peer != subject]
+    assert owed_scores(asked, dict.fromkeys(CLIENTS, 2)) == {}
+    assert owed_scores(asked, {first: 2, second: 1}) == {
+        second: "as a peer it gave 1 of the 2 scores that it was asked for",
+        third: "as a peer it gave 0 of the 2 scores that it was asked for",
+    }
+
+
 def test_no_updates_need_no_gates() -> None:
-    assert gate_updates({}, {}) == ({}, {})
+    assert closed_gates({}, {}) == owed_scores([], {}) == {}
 
 
 def test_fedavg_weighs_means_by_examples_and_sums_equally() -> None:
