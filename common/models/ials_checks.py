@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import Rejected
-from common.models.layout import check_layout, check_semidefinite, row_count
+from common.models.layout import check_layout, check_semidefinite, check_touched_rows, row_count
 from common.models.model import Arrays
 
 LARGEST_ERROR = 6.0
@@ -53,21 +53,10 @@ class UpdateRules:
             "users": ("<u4", (1,)),
         }
         check_layout(update, layout)
-        users = int(update["users"][0])
-        if users < 1:
-            raise Rejected("the update counts no users")
-        self._check_rows(update["row_ids"], update["counts"], users)
+        check_touched_rows(update, self.item_count)
         interactions = int(update["counts"].sum(dtype=np.int64))
         trace = self._check_gram(update["gram"], interactions)
         self._check_residual(update["residual"], update["counts"], interactions, trace)
-
-    def _check_rows(self, row_ids: NDArray[np.uint32], counts: NDArray[np.uint32], users: int) -> None:
-        if np.any(row_ids[1:] <= row_ids[:-1]):
-            raise Rejected("the row ids are not strictly ascending")
-        if len(row_ids) and int(row_ids[-1]) >= self.item_count:
-            raise Rejected("a row id lies outside the catalogue")
-        if np.any(counts == 0) or np.any(counts > users):
-            raise Rejected("a row's count is zero or greater than the number of users")
 
     def _check_gram(self, gram: NDArray[np.float64], interactions: int) -> float:
         """Return trace(GP) after checking that GP is a sum of outer products of plausible vectors."""

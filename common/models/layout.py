@@ -32,6 +32,28 @@ def row_count(update: Arrays) -> int:
     return row_ids.shape[0] if type(row_ids) is np.ndarray and row_ids.ndim == 1 else -1
 
 
+def check_touched_rows(update: Arrays, item_count: int) -> int:
+    """Return the number of users after checking which rows an update touches, and how many users each.
+
+    Args:
+        update: With "row_ids" and "counts", uint32 of one length, and "users", uint32 (1,).
+        item_count: Size of the catalogue.
+
+    Raises:
+        Rejected: there are no users, the rows are not strictly ascending items, or a count is impossible.
+    """
+    row_ids, counts, users = update["row_ids"], update["counts"], int(update["users"][0])
+    if users < 1:
+        raise Rejected("the update counts no users")
+    if np.any(row_ids[1:] <= row_ids[:-1]):
+        raise Rejected("the row ids are not strictly ascending")
+    if len(row_ids) and int(row_ids[-1]) >= item_count:
+        raise Rejected("a row id lies outside the catalogue")
+    if np.any(counts == 0) or np.any(counts > users):
+        raise Rejected("a row's count is zero or greater than the number of users")
+    return users
+
+
 def check_semidefinite(label: str, matrix: NDArray[np.float64]) -> None:
     """Return if a finite matrix is symmetric positive semidefinite, as a sum of outer products is.
 

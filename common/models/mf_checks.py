@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import Rejected
-from common.models.layout import check_layout, row_count
+from common.models.layout import check_layout, check_touched_rows, row_count
 from common.models.model import Arrays, Layout
 
 LARGEST_ERROR = 2.5
@@ -57,11 +57,8 @@ class GradientRules:
         rows = row_count(update)
         whole_numbers: Layout = {"row_ids": ("<u4", (rows,)), "counts": ("<u4", (rows,)), "users": ("<u4", (1,))}
         check_layout(update, {**gradient_layout(rows, self.factors), **whole_numbers})
-        users = int(update["users"][0])
-        if users < 1:
-            raise Rejected("the update counts no users")
+        users = check_touched_rows(update, self.item_count)
         counts = update["counts"].astype(np.float64)
-        self._check_rows(update["row_ids"], counts, users)
         self._check_gradients("an item's bias gradient", np.abs(update["item_bias"]), counts, 1.0)
         with np.errstate(over="ignore", invalid="ignore"):
             lengths = np.sqrt(np.einsum("if,if->i", update["item_factors"], update["item_factors"]))
@@ -71,14 +68,6 @@ class GradientRules:
         tolerance = SUM_TOLERANCE * np.abs(errors).sum() + 1e-6 * counts.sum()
         if not abs(users * float(update["mean"][0]) - errors.sum()) <= tolerance:
             raise Rejected("the gradient of the mean is not the sum of the items' bias gradients")
-
-    def _check_rows(self, row_ids: NDArray[np.uint32], counts: NDArray[np.float64], users: int) -> None:
-        if np.any(row_ids[1:] <= row_ids[:-1]):
-            raise Rejected("the row ids are not strictly ascending")
-        if len(row_ids) and int(row_ids[-1]) >= self.item_count:
-            raise Rejected("a row id lies outside the catalogue")
-        if np.any(counts == 0) or np.any(counts > users):
-            raise Rejected("a row's count is zero or greater than the number of users")
 
     @staticmethod
     def _check_gradients(

@@ -29,6 +29,7 @@ _RATINGS = (
 )
 # title, explanation, series, the key whose course is told in words
 _PLOTS = (
+    ("Rating error", "Of the ratings held out, in stars; less is better.", _RATINGS, "rmse"),
     (
         "Among 100 candidates",
         "Each user's held-out item ranked among 99 sampled items that the user has not seen. "
@@ -42,7 +43,6 @@ _PLOTS = (
         _FULL,
         "full_ndcg_at_10",
     ),
-    ("Rating error", "Of the ratings held out, in stars; less is better.", _RATINGS, "rmse"),
 )
 
 
@@ -53,6 +53,8 @@ def accuracy_section(report: Mapping[str, Any], rows: Rows) -> Html:
         for number, (title, explanation, series, told) in enumerate(_PLOTS)
         if any(value is not None for key, _, _ in series for value in row_values(rows, key))
     ]
+    if not plots:
+        return element("p", _why_there_is_none(report))
     return joined(
         element(
             "p",
@@ -60,7 +62,7 @@ def accuracy_section(report: Mapping[str, Any], rows: Rows) -> Html:
             "A model is measured when the clients receive it, so the newest row can still be empty.",
             class_="lead",
         ),
-        element("div", *plots, class_="pair") if plots else element("p", _why_there_is_none(report)),
+        element("div", *plots, class_="pair"),
         _final_metrics(report),
     )
 

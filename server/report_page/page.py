@@ -7,7 +7,7 @@ from server.report_page.accuracy import accuracy_section, final_value
 from server.report_page.costs import bytes_text, costs_section, total_seconds
 from server.report_page.markup import Content, Html, element, foreign, joined
 from server.report_page.participants import participants_section, total_earned
-from server.report_page.quantities import MISSING, NO_BREAK, Quantity, count_text, duration_text
+from server.report_page.quantities import MISSING, NO_BREAK, Quantity, count_text, duration_text, finite
 from server.report_page.series import Rows, client_values, rejections, row_values
 from server.report_page.statements import ledger_section, left_out_section, privacy_section
 from server.report_page.style import HATCHES, STYLE
@@ -17,11 +17,11 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-ur
 _KINDS = {"external": "a chain given by URL", "anvil": "Anvil", "embedded": "the embedded chain", "memory": "memory"}
 # key of the metrics, name and note of the tile
 _HEADLINES = (
+    ("rmse", "RMSE", "of the ratings held out"),  # where there are any, they are what the model was trained for
+    ("mae", "MAE", "of the ratings held out"),
     ("ndcg_at_10", "NDCG@10", "among 100 candidates"),
     ("hit_ratio_at_10", "HR@10", "among 100 candidates"),
     ("full_ndcg_at_10", "NDCG@10", "whole catalogue"),
-    ("rmse", "RMSE", "of the ratings held out"),
-    ("mae", "MAE", "of the ratings held out"),
 )
 
 
@@ -119,6 +119,9 @@ def _tiles(report: Mapping[str, Any], rows: Rows) -> Html:
         value, change = final_value(report, rows, key)
         if value is not None:
             tiles.append(_tile(name, Quantity().text(value), note, change))
+    privacy = report.get("privacy") or {}
+    if (epsilon := finite(privacy.get("epsilon_committee"))) is not None:
+        tiles.append(_tile("Epsilon", Quantity(decimals=2).text(epsilon), f"for one {_text(privacy, 'unit')}"))
     refused = len(rejections(rows))
     used = sum(bool(weight) for weights in client_values(rows, "weight").values() for weight in weights)
     tiles.append(_tile("Updates used", f"{used:,}", f"{refused:,} left out" if refused else "none left out"))
