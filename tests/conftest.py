@@ -1,6 +1,7 @@
 """Fixtures for every test."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 # how long one example takes depends on who else uses the machine, and says nothing about the code
 settings.register_profile("tfedrs", deadline=None)
 settings.load_profile("tfedrs")
+
+# whoever starts the tests with nohup has them inherit an ignored signal, which commands then rightly leave ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

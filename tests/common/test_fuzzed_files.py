@@ -31,11 +31,15 @@ FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], ma
 def client_part() -> ClientPart:
     rows = make_rows([{0: 7, 2: 0}, {1: 1}], 130)
     held_out = np.array([5, -1], np.int32)
-    return ClientPart(("u", "é"), rows, rows, held_out, held_out + 1, np.full((2, 99), -1, np.int32))
+    ratings = np.array([3.5, np.nan], np.float32)
+    candidates = np.full((2, 99), -1, np.int32)
+    tested = np.array([2.0, 5.0], np.float32)
+    return ClientPart(("u", "é"), rows, rows, held_out, held_out + 1, candidates, ratings, tested)
 
 
 def probe_shard() -> ProbeShard:
-    return ProbeShard(make_rows([{0: 7, 2: 0}, {1: 1}], 5), np.zeros(1, np.int32), np.array([3], np.int32))
+    histories = make_rows([{0: 7, 2: 0}, {1: 1}], 5)
+    return ProbeShard(histories, np.zeros(1, np.int32), np.array([3], np.int32), np.array([4.5], np.float32))
 
 
 @pytest.fixture(scope="module")
