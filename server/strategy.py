@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from logging import INFO
 from math import ceil
 
@@ -11,7 +11,6 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
-from common.errors import Rejected
 from common.models import Model
 from common.record_fields import bytes_record
 from common.update import Packed, decode_model, encode_model
@@ -25,31 +24,19 @@ from common.wire import (
     Subject,
     content_size,
     peer_content,
-    read_metrics,
-    read_peer_reply,
     read_round_task,
-    read_train_reply,
 )
 from server.aggregation import next_state
-from server.exchange import Replies, exchange
+from server.collected_replies import TrainPhase, collect_metrics, collect_scores, collect_updates
+from server.exchange import exchange
 from server.gates import closed_gates, gates_of, owed_scores
-from server.recorded_reason import recorded_reason
 from server.report import RoundCost
 from server.reputation import score_wad
 from server.run_recorder import RunRecorder
 from server.seed_chain import SeedChain, committee_seed
 from server.selection import Assignment, draw_committees
 from server.settlement import commitment_root, settle
-from server.verification import VerifiedUpdate, verify_node_binding, verify_scores, verify_update
-
-
-@dataclass(frozen=True)
-class TrainPhase:
-    """What the first phase brought: verified updates by ascending account, the nodes behind them, and the rest."""
-
-    updates: Mapping[str, VerifiedUpdate]
-    nodes: Mapping[str, int]
-    rejected: tuple[tuple[str, str], ...]
+from server.verification import VerifiedUpdate
 
 
 class ReputationFedAvg(FedAvg):
@@ -152,7 +139,7 @@ class ReputationFedAvg(FedAvg):
         self, grid: Grid, num_rounds: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
     ) -> list[dict[str, float]]:
         replies = exchange(grid, list(self.configure_evaluate(num_rounds, arrays, config, grid)), timeout)
-        return _readable_metrics(replies)
+        return collect_metrics(replies)
 
     def _play_round(
         self, grid: Grid, server_round: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
@@ -163,7 +150,14 @@ class ReputationFedAvg(FedAvg):
         train_replies = exchange(grid, messages, timeout)
         began = time.monotonic()
         state_before = decode_model(task.model_bytes).arrays
-        phase = self._verified_updates(train_replies, task, self._model.at(state_before))
+        phase = collect_updates(
+            train_replies,
+            task,
+            self._model.at(state_before),
+            self._item_count,
+            self._recorder.cohort,
+            self._needed,
+        )
         if (kept := self._recorder.kept_updates(server_round)) is not None:
             phase = replace(phase, updates=kept.updates, rejected=kept.rejected)
         commitments = {account: update.commitment for account, update in phase.updates.items()}
@@ -177,7 +171,7 @@ class ReputationFedAvg(FedAvg):
         committed_seconds = time.monotonic() - began
         peer_replies = exchange(grid, peer_messages, timeout)
         began = time.monotonic()
-        scores, refused = self._verified_scores(peer_replies, task, phase, assignments)
+        scores, refused = collect_scores(peer_replies, task, phase, assignments)
         gate_reasons = owed_scores(
             assignments, {evaluator: len(given) for evaluator, given in scores.items()}
         ) | closed_gates(
@@ -228,55 +222,6 @@ class ReputationFedAvg(FedAvg):
         )
         return bytes_record(model_bytes)
 
-    def _verified_updates(self, replies: Replies, task: RoundTask, model: Model) -> TrainPhase:
-        updates: dict[str, VerifiedUpdate] = {}
-        nodes: dict[str, int] = {}
-        rejected = [(_node(node_id), reason) for node_id, reason in sorted(replies.failures.items())]
-        for node_id, message in sorted(replies.contents.items()):
-            sender = _node(node_id)
-            try:
-                reply = read_train_reply(message.content)
-                verify_node_binding(reply, node_id, task, self._recorder.cohort)
-                sender = reply.account  # only now: nobody can have a rejection recorded under another's account
-                if sender in updates:
-                    raise Rejected("a second update from the same account")
-                updates[sender] = verify_update(reply, task, model, self._item_count)
-                nodes[sender] = node_id
-            except Rejected as reason:
-                rejected.append((sender, str(reason)))
-        if len(updates) < self._needed:
-            rejected += [(account, f"fewer than the {self._needed} updates that a round needs") for account in updates]
-            updates = {}
-        ordered = {account: updates[account] for account in self._recorder.cohort if account in updates}
-        return TrainPhase(ordered, nodes, tuple((sender, recorded_reason(reason)) for sender, reason in rejected))
-
-    def _verified_scores(
-        self, replies: Replies, task: RoundTask, phase: TrainPhase, assignments: Iterable[Assignment]
-    ) -> tuple[dict[str, list[SignedScore]], list[tuple[str, str]]]:
-        accounts = {node_id: account for account, node_id in phase.nodes.items()}
-        away = {one.evaluator for one in assignments} - set(phase.nodes)
-        refused = [(account, "no scores: it has gone since the round began") for account in sorted(away)]
-        refused += [(accounts[node_id], f"no scores: {reason}") for node_id, reason in sorted(replies.failures.items())]
-        commitments = {account: update.commitment for account, update in phase.updates.items()}
-        tasks: dict[str, list[Assignment]] = {}
-        for one in assignments:
-            tasks.setdefault(one.evaluator, []).append(one)
-        scores: dict[str, list[SignedScore]] = {}
-        for node_id, message in sorted(replies.contents.items()):
-            evaluator = accounts[node_id]
-            try:
-                _, claimed = read_peer_reply(message.content)
-            except Rejected as reason:
-                refused.append((evaluator, f"no scores: {reason}"))
-                continue
-            scores[evaluator], reasons = verify_scores(evaluator, claimed, tasks[evaluator], commitments, task)
-            refused += [(evaluator, reason) for reason in reasons]
-        return scores, [(evaluator, recorded_reason(reason)) for evaluator, reason in refused]
-
-
-def _node(node_id: int) -> str:
-    return f"node {node_id}"
-
 
 def _scores_by_subject(
     scores: Mapping[str, Iterable[SignedScore]], updates: Mapping[str, VerifiedUpdate]
@@ -297,14 +242,3 @@ def _committee_sizes(assignments: Iterable[Assignment], updates: Mapping[str, Ve
 
 def _bytes_of(messages: Iterable[Message]) -> int:
     return sum(content_size(message.content) for message in messages)
-
-
-def _readable_metrics(replies: Replies) -> list[dict[str, float]]:
-    """Collect the final figures; who sent none that can be read is left out of the mean."""
-    figures = []
-    for message in replies.contents.values():
-        try:
-            figures.append(read_metrics(message.content))
-        except Rejected as reason:
-            log(INFO, "final figures of a client are left out: %s", reason)
-    return figures
