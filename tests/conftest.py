@@ -11,8 +11,10 @@ from hypothesis import settings
 settings.register_profile("tfedrs", deadline=None)
 settings.load_profile("tfedrs")
 
-# whoever starts the tests with nohup has them inherit an ignored signal, which commands then rightly leave ignored
+# Who starts the tests with nohup, or in the background of a script, has them inherit ignored signals, which commands
+# then rightly leave ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
