@@ -101,7 +101,9 @@ class ServedFederation:
         )
         # The proxy comes first: what is wrong with it shows at once. It answers 502 until the SuperLink is up.
         nginx = start_fleet_proxy(self._children, proxy, self._folder / "proxy", self._folder / "logs" / "proxy.log")
-        superlink = start_superlink(self._children, self._folder, certificates, port, self._environment)
+        superlink = start_superlink(
+            self._children, self._folder, certificates, port, self._environment, keep_database=True
+        )
 
         from launch.control_api import ControlApi  # noqa: PLC0415 - a second, while the SuperLink imports itself
 
