@@ -7,6 +7,7 @@ from typing import NoReturn, TypeAlias
 
 from common.config import Settings, flag_of
 from common.errors import WrongUse
+from launch.machine_arguments import add_machine_commands
 
 _TRAINING_EXAMPLES = """\
   # five clients, five rounds, the bundled MovieLens data
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     _add_claim(commands)
     account = _add(commands, "account", "make an account: keystore and passphrase", "  tfedrs account keys/me")
     account.add_argument("folder", type=Path, metavar="DIR", help="where to write account.json and account.pass")
+    add_machine_commands(lambda name, help_text, examples: _add(commands, name, help_text, examples))
     return top
 
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from common.atomic_file import write_atomically
 
-VALID_DAYS = 365
+VALID_FOR = datetime.timedelta(days=365)
 LOCAL_NAMES = ("localhost",)
 LOCAL_ADDRESSES = ("127.0.0.1", "::1")
 
@@ -31,7 +31,10 @@ class ServerCertificates:
 
 
 def write_certificates(
-    folder: Path, names: Sequence[str] = LOCAL_NAMES, addresses: Sequence[str] = LOCAL_ADDRESSES
+    folder: Path,
+    names: Sequence[str] = LOCAL_NAMES,
+    addresses: Sequence[str] = LOCAL_ADDRESSES,
+    valid_for: datetime.timedelta = VALID_FOR,
 ) -> ServerCertificates:
     """Make an authority and a server certificate, both on P-256, and write them to `ca.pem` and `server.*`.
 
@@ -39,12 +42,13 @@ def write_certificates(
         folder: Where the files go; files of an earlier start are replaced.
         names: DNS names that the server answers to; the first is its common name.
         addresses: IPv4 and IPv6 addresses that the server answers to.
+        valid_for: From now on.
     """
     authority_key = ec.generate_private_key(ec.SECP256R1())
     server_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = _common_name("T-FedRS run authority")
     authority = (
-        _builder(authority_name, authority_name, authority_key.public_key(), authority_key.public_key())
+        _builder(authority_name, authority_name, authority_key.public_key(), authority_key.public_key(), valid_for)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .sign(authority_key, hashes.SHA256())
@@ -52,7 +56,7 @@ def write_certificates(
     subjects = [x509.DNSName(name) for name in names]
     subject_addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     server = (
-        _builder(_common_name(names[0]), authority_name, server_key.public_key(), authority_key.public_key())
+        _builder(_common_name(names[0]), authority_name, server_key.public_key(), authority_key.public_key(), valid_for)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -81,6 +85,7 @@ def _builder(
     issuer: x509.Name,
     subject_key: ec.EllipticCurvePublicKey,
     issuer_key: ec.EllipticCurvePublicKey,
+    valid_for: datetime.timedelta,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -90,7 +95,7 @@ def _builder(
         .public_key(subject_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))  # clocks of several machines differ
-        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .not_valid_after(now + valid_for)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(subject_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )

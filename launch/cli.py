@@ -182,6 +182,66 @@ def _account(parsed: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _provision(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import provision  # noqa: PLC0415
+
+    data_root = os.environ.get(DATA_VARIABLE)
+    result = provision(parsed.plan, parsed.out, parsed.account, Path(data_root) if data_root else None)
+    folders = ", ".join(result["participants"].values())
+    _say(parsed, f"The coordinator's folder is {result['coordinator']}; the participants' are {folders}.")
+    _say(parsed, "Each holds a README.md with the one command to start.")
+    return result
+
+
+def _coordinate(parsed: argparse.Namespace) -> dict[str, Any]:
+    from rich.console import Console  # noqa: PLC0415
+
+    from launch.commands.coordinate import coordinate  # noqa: PLC0415
+
+    coordinate(parsed.folder, parsed.chain, Console(stderr=True, quiet=parsed.json))
+
+
+def _participate(parsed: argparse.Namespace) -> dict[str, Any]:
+    from rich.console import Console  # noqa: PLC0415
+
+    from launch.commands.participate import participate  # noqa: PLC0415
+
+    participate(parsed.folder, parsed.chain, Console(stderr=True, quiet=parsed.json))
+
+
+def _join(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import join  # noqa: PLC0415
+
+    result = join(parsed.folder, parsed.name, parsed.federation, new_node_key=parsed.new_node_key)
+    _say(parsed, f"Send {result['request']} to the coordinator; nothing in it is secret.")
+    return result
+
+
+def _admit(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import admit  # noqa: PLC0415
+
+    result = admit(parsed.folder, parsed.request)
+    what = "has a new node key" if result["rotated"] else f"is admitted; send it what is in {result['folder']}"
+    _say(parsed, f"{result['name']} {what}.")
+    return result
+
+
+def _revoke(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import revoke  # noqa: PLC0415
+
+    result = revoke(parsed.folder, parsed.name)
+    _say(parsed, f"The node of {parsed.name} is let in no more; what it has earned it can still claim.")
+    return result
+
+
+def _bundle(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import bundle  # noqa: PLC0415
+
+    result = bundle()
+    _say(parsed, result["app_sha256"])
+    return result
+
+
 def _say(parsed: argparse.Namespace, sentence: str) -> None:
     if not parsed.json:
         print(sentence)  # noqa: T201
@@ -194,6 +254,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "verify": _verify,
     "claim": _claim,
     "account": _account,
+    "provision": _provision,
+    "coordinate": _coordinate,
+    "participate": _participate,
+    "join": _join,
+    "admit": _admit,
+    "revoke": _revoke,
+    "bundle": _bundle,
 }
 
 

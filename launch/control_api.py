@@ -19,6 +19,7 @@ from flwr.proto.control_pb2 import (
     StartRunRequest,
     StopRunRequest,
     StreamLogsRequest,
+    UnregisterNodeRequest,
 )
 from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.fab import Fab
@@ -82,6 +83,15 @@ class ControlApi:
             name: For people.
         """
         return self._call(self._client.RegisterNode, RegisterNodeRequest(public_key=public_key, name=name)).node_id
+
+    def unregister_node(self, node_id: int) -> None:
+        """Let a node in no more; its next call is refused, upon which it ends."""
+        self._call(self._client.UnregisterNode, UnregisterNodeRequest(node_id=node_id))
+
+    def registered_nodes(self) -> dict[bytes, int]:
+        """The node ids of all nodes that may connect, by their public keys (PEM)."""
+        nodes = self._call(self._client.ListNodes, ListNodesRequest()).nodes_info
+        return {node.public_key: node.node_id for node in nodes if node.status != "unregistered"}
 
     def online_nodes(self) -> frozenset[int]:
         """The ids of the nodes that are connected now."""

@@ -33,6 +33,18 @@ def load_or_create_node_key(client_dir: Path) -> bytes:
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+def load_node_key(client_dir: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the private key in `client_dir/node.key`.
+
+    Raises:
+        WrongUse: it is missing, or no such key.
+    """
+    path = client_dir / NODE_KEY_FILE
+    if not path.exists():
+        raise WrongUse(f"{path} is missing; make the keys of this machine with `tfedrs join {client_dir}`.")
+    return _load(path)
+
+
 def _load(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_ssh_private_key(path.read_bytes(), password=None)

@@ -103,15 +103,19 @@ def write_client_folders(
 
     Each holds the client's account, its own users' data, and the public catalogue and probe pool.
     """
-    catalogue = Catalogue.of(data.dataset).canonical()
     width = max(2, len(str(len(accounts))))
-    folders = []
-    for number, (account, users) in enumerate(zip(accounts, data.parts, strict=True), start=1):
-        client_dir = folder / f"client-{number:0{width}d}"
+    folders = [folder / f"client-{number:0{width}d}" for number in range(1, len(accounts) + 1)]
+    write_client_data(folders, data)
+    for account, client_dir in zip(accounts, folders, strict=True):
+        save_account(account, client_dir, development=development)
+    return folders
+
+
+def write_client_data(folders: Sequence[Path], data: PreparedData) -> None:
+    """Make these folders, one for each part, with the part's data, the public catalogue and the probe pool."""
+    catalogue = Catalogue.of(data.dataset).canonical()
+    for client_dir, users in zip(folders, data.parts, strict=True):
         client_dir.mkdir(parents=True, mode=0o700)
         cut_client_part(data.dataset, data.split, data.train, users).save(client_dir / DATA_FILE)
         write_atomically(client_dir / CATALOGUE_FILE, catalogue)
         save_probe_pool(client_dir / PROBE_FILE, data.probe)
-        save_account(account, client_dir, development=development)
-        folders.append(client_dir)
-    return folders

@@ -170,17 +170,17 @@ def free_ports(count: int) -> list[int]:
         return [int(unused.getsockname()[1]) for unused in sockets]
 
 
-def require_free_port(port: int) -> None:
-    """Raise EnvironmentFailure if somebody listens on this port of 127.0.0.1."""
-    with socket.socket() as probe:
+def require_free_port(port: int, host: str = LOOPBACK) -> None:
+    """Raise EnvironmentFailure if this port of an address of this machine cannot be listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
         )  # as the servers do: closed connections do not count
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError as error:
             raise EnvironmentFailure(
-                f"port {port} of {LOOPBACK} cannot be used ({error.strerror}): stop what uses it or choose another"
+                f"port {port} of {host} cannot be used ({error.strerror}): stop what uses it or choose another"
             ) from error
 
 

@@ -16,11 +16,13 @@ def start_superlink(
     certificates: ServerCertificates,
     port: int,
     environment: Mapping[str, str],
+    *,
+    keep_database: bool = False,
 ) -> ChildProcess:
-    """Start a SuperLink on 127.0.0.1 with an empty database in the run folder.
+    """Start a SuperLink on 127.0.0.1 with a database in the run folder.
 
-    An earlier database is removed: a run does not survive the end of its SuperLink, it is resumed from the app's own
-    checkpoint, and the earlier nodes would seem to be online for a minute.
+    An earlier database is removed, unless it is to be kept: a run does not survive the end of its SuperLink, it is
+    resumed from the app's own checkpoint, and the earlier nodes would seem to be online for a minute.
 
     Args:
         supervisor: Stops it at the end.
@@ -28,10 +30,12 @@ def start_superlink(
         certificates: What it shows to clients.
         port: Where it listens.
         environment: Variables for it, and so for the ServerApps that it starts.
+        keep_database: For nodes on other machines, which then go on under the ids they have.
     """
     database = folder / DATABASE_FILE
     for path in folder.glob(f"{DATABASE_FILE}*"):  # SQLite's journals lie beside it
-        path.unlink()
+        if not keep_database:
+            path.unlink()
     # Every message with its update passes through it. SQLite takes an empty file, and its journals get the same mode.
     folder.mkdir(parents=True, exist_ok=True)
     database.touch(mode=0o600)

@@ -1,5 +1,7 @@
 """Flower's SuperNode: the client side of the connection, next to one client's data."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import WrongUse
@@ -8,11 +10,18 @@ from launch.node_keys import NODE_KEY_FILE
 from launch.processes import ChildProcess, Supervisor
 
 AUTHORITY_FILE = "ca.pem"
+ALLOWED_VARIABLE = "TFEDRS_ALLOWED_APPS"  # read by pinned_supernode.py
 CLIENT_DIR_KEY = "client-dir"  # the key of the node configuration by which the client app finds its folder
 
 
 def start_supernode(
-    supervisor: Supervisor, name: str, folder: Path, client_dir: Path, superlink_address: str, port: int
+    supervisor: Supervisor,
+    name: str,
+    folder: Path,
+    client_dir: Path,
+    superlink_address: str,
+    port: int,
+    apps: Sequence[str] = (),
 ) -> ChildProcess:
     """Start the SuperNode of the client whose key and authority lie in `client_dir`.
 
@@ -23,9 +32,11 @@ def start_supernode(
         client_dir: Holds `node.key` and `ca.pem`; told to the client app as `client-dir`.
         superlink_address: "host:port", covered by the SuperLink's certificate.
         port: Where the node's own processes reach it, on 127.0.0.1.
+        apps: sha256 of the app bundles that it may run, in hexadecimal; none means any.
     """
+    pinned = [sys.executable, "-P", str(Path(__file__).with_name("pinned_supernode.py"))]
     command = [
-        flower_program("flower-supernode"),
+        *(pinned if apps else [flower_program("flower-supernode")]),
         *("--superlink", superlink_address),
         *("--root-certificates", str(client_dir / AUTHORITY_FILE)),
         *("--auth-supernode-private-key", str(client_dir / NODE_KEY_FILE)),
@@ -35,7 +46,7 @@ def start_supernode(
     return supervisor.start(
         name,
         command,
-        environment=flower_environment(folder / "flower" / name),
+        environment={**flower_environment(folder / "flower" / name), ALLOWED_VARIABLE: " ".join(apps)},
         folder=folder,
         log=folder / "logs" / f"{name}.log",
     )

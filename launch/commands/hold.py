@@ -37,7 +37,7 @@ def hold(settings: Settings, options: RunOptions, console: Console) -> NoReturn:
         with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs, environment=environment) as federation:
             home = ready.folder / "flower" / "cli"
             write_flower_home(home, federation.address, federation.authority)
-            _say_what_to_type(console, home, ready.folder)
+            say_what_to_type(console, home, ready.folder)
             while True:
                 federation.raise_if_any_ended(_WHEN)
                 for process in ready.chain_processes:
@@ -45,7 +45,14 @@ def hold(settings: Settings, options: RunOptions, console: Console) -> NoReturn:
                 time.sleep(TICK_SECONDS)
 
 
-def _say_what_to_type(console: Console, home: Path, folder: Path) -> None:
+def say_what_to_type(console: Console, home: Path, folder: Path) -> None:
+    """Say how runs are submitted.
+
+    Args:
+        console: For people.
+        home: The FLWR_HOME with the connection.
+        folder: Holds `runs/`.
+    """
     flwr, app = _shown(Path(flower_program("flwr"))), _shown(PROJECT_ROOT)
     lines = (
         "The federation is up and waits. In another terminal, in this folder:",

@@ -17,7 +17,10 @@ from launch import cli
 from launch.arguments import parser
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "simulate", "deploy", "verify", "claim", "account")
+COMMANDS = (
+    *("run", "simulate", "deploy", "verify", "claim", "account"),
+    *("provision", "coordinate", "participate", "join", "admit", "revoke", "bundle"),
+)
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:

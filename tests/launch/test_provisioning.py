@@ -1,0 +1,56 @@
+"""Provisioning on a chain given by URL, and what is refused before anything is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from common.account import load_account, random_account, save_account
+from common.errors import WrongUse
+from contracts.deployment import Deployment
+from launch.chain_choice import fund_development_account, open_chain
+from launch.commands.machines import provision
+from server.chain import ChainLedger
+from tests.launch.small_data import COLUMNS, write_small_csv
+
+
+def write_plan(folder: Path, chain: str) -> Path:
+    path = folder / "federation.toml"
+    path.write_text(
+        f'name = "cinema"\naddress = "fed.example.org"\nchain = "{chain}"\n'
+        'participants = ["alice"]\nown_keys = ["carol"]\n'
+        f'[settings]\ndataset = "csv:{write_small_csv(folder / "r.csv")}"\ncsv-columns = "{COLUMNS}"\n'
+        "factors = 4\nprobe-pairs = 20\n"
+    )
+    return path
+
+
+def test_on_a_chain_by_url_the_given_account_pays_and_the_made_ones_are_registered(tmp_path: Path) -> None:
+    save_account(random_account(), tmp_path / "payer")
+    payer = load_account(tmp_path / "payer")
+    with open_chain("embedded", tmp_path / "chain") as endpoint:
+        fund_development_account(endpoint, payer.address)
+        plan = write_plan(tmp_path, endpoint.url)
+        done = provision(plan, tmp_path / "out", tmp_path / "payer", None)
+        deployment = Deployment.load(Path(done["coordinator"]) / "deployment.json")
+        alice = load_account(Path(done["participants"]["alice"])).address
+        assert ChainLedger(endpoint.url, deployment, payer.key).participants() == (alice,)
+    federation = json.loads((Path(done["coordinator"]) / "federation.json").read_bytes())
+    assert (federation["chain_kind"], federation["development"]) == ("external", False)
+    assert load_account(Path(done["coordinator"])).address == payer.address
+    assert not (Path(done["participants"]["carol"]) / "account.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("chain", "account", "sentence"),
+    [
+        ("http://127.0.0.1:1", None, "needs an account that pays"),
+        ("embedded", "payer", "--account is for a chain given by URL"),
+    ],
+)
+def test_an_account_goes_with_a_chain_by_url_alone(
+    tmp_path: Path, chain: str, account: str | None, sentence: str
+) -> None:
+    with pytest.raises(WrongUse, match=sentence):
+        provision(write_plan(tmp_path, chain), tmp_path / "out", tmp_path / account if account else None, None)
+    assert not (tmp_path / "out").exists()
