@@ -9,10 +9,10 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test clean
+.PHONY: help setup demo check test test-compose clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME) $(NODE)  ## Install what a run needs
 
@@ -27,6 +27,9 @@ check: $(DEV)  ## Format, lint, types, import directions
 
 test: $(DEV) $(NODE)  ## All tests
 	$(BIN)/python -m pytest
+
+test-compose: $(RUNTIME)  ## docker compose with real containers: rounds, verification, killed services
+	PYTHON=$(BIN)/python tests/compose/run.sh
 
 clean:  ## Remove what the targets installed and what tools cached; runs stay
 	rm -rf $(VENV) node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
