@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-machines clean
+.PHONY: help setup demo check test test-machines test-compose clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: $(DEV) $(NODE)  ## All tests
 
 test-machines: $(RUNTIME)  ## A federation over network namespaces as separate hosts (root, iproute2, nginx)
 	PYTHON=$(BIN)/python tests/machines.sh
+
+test-compose: $(RUNTIME)  ## docker compose with real containers: rounds, verification, killed services
+	PYTHON=$(BIN)/python tests/compose/run.sh
 
 clean:  ## Remove what the targets installed and what tools cached; runs stay
 	rm -rf $(VENV) node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

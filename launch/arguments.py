@@ -40,19 +40,20 @@ _VERIFY_EXAMPLES = """\
 
 _METAVARS = {int: "N", float: "X", str: "TEXT"}
 
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+_Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse, but a mistake costs one sentence instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise WrongUse instead of leaving the program."""
         raise WrongUse(f"{message}; see `{self.prog} --help`.")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; the result has `command`, `json` and the command's own values."""
-    top = _Parser(
+    top = Parser(
         prog="tfedrs",
         description="A federated recommender with earned reputation and a public ledger.",
         epilog="example:\n  tfedrs run\n\nEach command has its own --help with examples.",
@@ -106,16 +107,27 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
     if name == "run":
         where.add_argument("--hold", action="store_true", help="start everything, and wait for runs of `flwr run`")
         where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run, as it was set")
+    add_settings(added)
+
+
+def add_settings(added: argparse.ArgumentParser, *, only_told: bool = False) -> None:
+    """Add a flag for every field of `Settings`.
+
+    Args:
+        added: The parser of a command.
+        only_told: The result has only what was given on the command line; else the defaults too.
+    """
     settings = added.add_argument_group("settings")
     for entry in fields(Settings):
         shown = f" ({entry.default})" if entry.default not in ("", False) else ""
         text = f"{entry.metadata['description']}{shown}".replace("%", "%%")
         flag = f"--{flag_of(entry.name)}"
+        default = argparse.SUPPRESS if only_told else entry.default
         if isinstance(entry.default, bool):
-            settings.add_argument(flag, action="store_true", help=text)
+            settings.add_argument(flag, action="store_true", default=default, help=text)
         else:
             kind = type(entry.default)
-            settings.add_argument(flag, type=kind, default=entry.default, metavar=_METAVARS[kind], help=text)
+            settings.add_argument(flag, type=kind, default=default, metavar=_METAVARS[kind], help=text)
 
 
 def _add_deploy(commands: _Commands) -> None:

@@ -1,0 +1,1 @@
+"""What the services of docker-compose.yml run, each as `python -m launch.container SERVICE`; people use compose."""

@@ -1,0 +1,70 @@
+"""`python -m launch.container SERVICE`, as docker-compose.yml calls it. Errors are those of `tfedrs`."""
+
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in launch/cli.py, before numpy
+
+from common.config import Settings, flag_of
+from common.errors import TfedrsError
+from launch.arguments import Parser, add_settings
+from launch.cli import DATA_VARIABLE, as_sentence
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one service; returns its exit code."""
+    top = Parser(prog="launch.container", description="What the services of docker-compose.yml run.")
+    services = top.add_subparsers(metavar="SERVICE", dest="service", required=True)
+    for name in ("chain", "superlink", "coordinator", "client"):
+        services.add_parser(name)
+    add_settings(services.add_parser("prepare"))
+    train = services.add_parser("train")
+    train.add_argument("--resume", metavar="N", help="go on with the interrupted run N, as it was set")
+    add_settings(train, only_told=True)
+    try:
+        parsed = top.parse_args(arguments)
+        told = {flag_of(entry.name): vars(parsed)[entry.name] for entry in fields(Settings) if entry.name in parsed}
+        return _serve(parsed.service, told, getattr(parsed, "resume", None))
+    except TfedrsError as error:
+        print(f"tfedrs: {as_sentence(str(error))}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _serve(service: str, told: dict[str, bool | int | float | str], resume: str | None) -> int:
+    if service == "prepare":
+        from rich.console import Console  # noqa: PLC0415
+
+        from launch.container.prepare import prepare  # noqa: PLC0415
+
+        data_root = os.environ.get(DATA_VARIABLE)
+        prepare(Settings.from_run_config(told), Path(data_root) if data_root else None, Console())
+        return 0
+    if service == "train":
+        from rich.console import Console  # noqa: PLC0415
+
+        from launch.container.train import check_resumable, train  # noqa: PLC0415
+
+        check_resumable(resume)
+        train(told, resume, Console(stderr=True))
+        return 0
+    if service == "superlink":
+        from launch.container.superlink import superlink  # noqa: PLC0415
+
+        return superlink()
+    if service == "coordinator":
+        from launch.container.coordinator import coordinator  # noqa: PLC0415
+
+        return coordinator()
+    from launch.container.services import chain, client  # noqa: PLC0415
+
+    return chain() if service == "chain" else client()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The service `coordinator`: Flower's SuperExec, which starts this project's ServerApp for every run.
+
+Flower keeps what a ServerApp prints for `flwr log` and shows it nowhere else. So that the container's log tells how the
+runs go, their reports, which are rewritten after every round, are watched.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from launch.container.foreground import foreground
+from launch.container.places import (
+    AUTHORITY,
+    CHAIN_URL,
+    COORDINATOR,
+    RECORD,
+    SCRATCH,
+    SUPEREXEC_SECRET,
+    SUPERLINK_ADDRESS,
+)
+from launch.container.services import say, wait_for
+from launch.flower_environment import flower_environment, flower_program
+from server.app import CHAIN_VARIABLE, COORDINATOR_VARIABLE
+
+LOOK_SECONDS = 2.0
+
+
+def coordinator() -> int:
+    """Stay until the SuperExec ends; returns its exit code."""
+    wait_for(SUPERLINK_ADDRESS)
+    command = [
+        *(flower_program("flower-superexec"), "--runtime-api-address", str(SUPERLINK_ADDRESS)),
+        *("--root-certificates", str(AUTHORITY)),
+        *("--superexec-auth-secret-file", str(COORDINATOR / SUPEREXEC_SECRET)),
+    ]
+    environment = flower_environment(SCRATCH / "flower") | {
+        COORDINATOR_VARIABLE: str(RECORD / "coordinator"),
+        CHAIN_VARIABLE: CHAIN_URL,
+    }
+    settled = settled_rounds(RECORD / "runs")
+    with foreground(command, environment) as process:
+        threading.Thread(target=_copy_log, args=(process.stdout,), daemon=True).start()
+        while (code := process.poll()) is None:
+            now = settled_rounds(RECORD / "runs")
+            for run in now.keys() - settled.keys():
+                say(f"Run {run} has begun")
+            for run, rounds in now.items():
+                for number in range(settled.get(run, 0) + 1, rounds + 1):
+                    say(f"Run {run}: round {number} is settled")
+            settled = now
+            time.sleep(LOOK_SECONDS)
+    return code
+
+
+def settled_rounds(runs: Path) -> dict[str, int]:
+    """Return how many rounds the report of each run has; 0 before the first."""
+    counts = {}
+    for folder in runs.glob("[0-9]*"):
+        try:
+            counts[folder.name] = len(json.loads((folder / "report.json").read_bytes())["rounds"])
+        except FileNotFoundError:
+            counts[folder.name] = 0
+    return counts
+
+
+def _copy_log(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, end="", flush=True)  # noqa: T201
