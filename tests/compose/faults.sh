@@ -57,7 +57,7 @@ check_claims() {
   say "$CLIENTS replicas hold $CLIENTS different folders"
 }
 
-# One after the other, so that two of three clients are always there.
+# One after the other. TODO: that the cut-off client is heard again is printed at the end, not required.
 fault_client_cut_off_and_killed() {
   local before training network=${COMPOSE_PROJECT_NAME}_federation
   train &
@@ -76,8 +76,8 @@ fault_client_cut_off_and_killed() {
   say "clients heard in each round: $(heard 2)"
 }
 
-# One run, in which every service ends once. The run may end with it; it then goes on from its checkpoint, and all of its
-# rounds are on the ledger.
+# Every service ends once. A run that ends with it goes on from its checkpoint, and all of its rounds are on the ledger.
+# TODO: a run that survives one kill is waited for to its end, so the services killed after that one are killed idle.
 fault_services_killed() {
   local service before training round=0
   train --rounds 4 &
