@@ -4,6 +4,7 @@ account.json  account.pass    its on-chain account
 node.key  ca.pem              its Flower identity, read by the SuperNode alone
 data.npz                      its users' interactions
 catalogue.json  probe.npz     public: the items, and the volunteers' histories for scoring
+participation.toml            when it takes part, written by its people; without it always
 replies/                      what it signed in the last rounds
 """
 
@@ -17,11 +18,13 @@ from common.atomic_file import write_atomically
 from common.bounded_json import parse_json
 from common.data.client_part import ClientPart
 from common.data.probe import ProbeShard, load_probe_pool
+from common.declaration import Declaration, load_declaration
 from common.errors import WrongUse
 from common.update import object_name
 from common.wire import TrainReply
 
 DATA_FILE, CATALOGUE_FILE, PROBE_FILE = "data.npz", "catalogue.json", "probe.npz"
+PARTICIPATION_FILE = "participation.toml"
 _ROUNDS_KEPT = 2
 
 
@@ -45,6 +48,11 @@ class ParticipantFolder:
     def probe_shards(self) -> dict[bytes, ProbeShard]:
         """The public probe pool, by the digests of its shards."""
         return {shard.digest(): shard for shard in load_probe_pool(self._path / PROBE_FILE)}
+
+    @property
+    def declaration(self) -> Declaration:
+        """When the client takes part; read anew each time, because people change it while a federation is up."""
+        return load_declaration(self._path / PARTICIPATION_FILE)
 
     def saved_reply(self, run_id: bytes, server_round: int, model_bytes: bytes) -> TrainReply | None:
         """Return the reply already signed for this round, if any.

@@ -19,7 +19,7 @@ _SCORE_TYPE = (
     "int256 ndcgGainWad,int256 hitGainWad)"
 )
 _NODE_BINDING_TYPE = "NodeBinding(bytes32 runId,address account,uint64 nodeId)"
-_SIGNATURE_BYTES = 65
+SIGNATURE_BYTES = 65
 _V = (27, 28)
 _GREATEST_S = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364140 // 2
 
@@ -128,8 +128,8 @@ def check_signature(message: SignableMessage, signature: bytes, account: str) ->
     Raises:
         Rejected: the signature is malformed or is somebody else's.
     """
-    if len(signature) != _SIGNATURE_BYTES:
-        raise Rejected(f"a signature has {_SIGNATURE_BYTES} bytes, not {len(signature)}")
+    if len(signature) != SIGNATURE_BYTES:
+        raise Rejected(f"a signature has {SIGNATURE_BYTES} bytes, not {len(signature)}")
     if signature[64] not in _V or int.from_bytes(signature[32:64], "big") > _GREATEST_S:
         raise Rejected("the signature is not in its one form: v 27 or 28, s in the lower half")
     try:

@@ -115,7 +115,12 @@ class Settings:
     unsafe_single_user: bool = _setting(
         False, "allow clients that hold one user, whose updates show that user's items to everybody who sees them"
     )
-    quorum: float = _setting(0.5, "share of the clients whose updates a round needs", above=0.0, most=1.0)
+    participation: float = _setting(
+        1.0, "share of the clients that a round asks, drawn anew for each round", above=0.0, most=1.0
+    )
+    quorum: float = _setting(
+        0.5, "share of the clients asked whose updates a round needs, two at least", above=0.0, most=1.0
+    )
     phase_timeout: float = _setting(180.0, "seconds that a phase waits for its replies", above=0.0, most=86_400.0)
 
     def __post_init__(self) -> None:

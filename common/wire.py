@@ -1,8 +1,8 @@
 """The messages between coordinator and clients: the one place where the two sides meet.
 
-Two messages make a round: ``train`` and ``evaluate.peer``; a last ``evaluate`` measures the final model. Record keys
-are in kebab-case and appear in this file alone. Readers of replies trust nothing: whatever is missing, of a wrong type
-or too long becomes a `Rejected` with its reason.
+Two messages make a round: ``train`` and ``evaluate.peer``; a last ``evaluate`` measures the final model. How nodes
+introduce themselves is in `common/introduction.py`. Record keys are in kebab-case and appear in these two files alone.
+Readers of replies trust nothing: whatever is missing, of a wrong type or too long becomes a `Rejected` with its reason.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
-from common.commitment import Score, SigningDomain
+from common.commitment import SIGNATURE_BYTES, Score, SigningDomain
 from common.config import Settings
 from common.errors import Rejected
 from common.record_fields import (
@@ -38,7 +38,7 @@ _METRICS, _UPDATE, _SIGNED, _SUBJECTS, _SCORES = (
 _MAX_METRICS = 256
 _METRIC_NAME = re.compile(r"[a-z0-9-]{1,80}")  # names reach the report
 _LARGEST_FIGURE = 1e9  # so that no sum over clients overflows
-_HASH_BYTES, _SIGNATURE_BYTES = 32, 65
+_HASH_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ def read_round_task(content: RecordDict) -> RoundTask:
         Rejected: something is missing or malformed.
         WrongUse: a setting is outside its limits.
     """
+    return read_round(content, record_bytes(content, MODEL_RECORD))
+
+
+def read_round(content: RecordDict, model_bytes: bytes) -> RoundTask:
+    """Read the record of a round from a message that came with this model; b"" for one that needs none."""
     record = config_record(content, ROUND_RECORD)
     if missing := sorted(set(Settings().to_run_config()) - set(record)):
         raise Rejected(f"the message lacks the setting '{missing[0]}'")
@@ -122,7 +127,7 @@ def read_round_task(content: RecordDict) -> RoundTask:
         server_round=integer_field(record, "server-round"),
         domain=SigningDomain(integer_field(record, "chain-id"), address_field(record, "ledger")),
         settings=settings,
-        model_bytes=record_bytes(content, MODEL_RECORD),
+        model_bytes=model_bytes,
     )
 
 
@@ -152,8 +157,8 @@ def read_train_reply(content: RecordDict) -> TrainReply:
         update_bytes=record_bytes(content, _UPDATE),
         commitment=bytes_field(signed, "commitment", _HASH_BYTES),
         salt=bytes_field(signed, "salt", _HASH_BYTES),
-        commitment_signature=bytes_field(signed, "commitment-signature", _SIGNATURE_BYTES),
-        node_binding_signature=bytes_field(signed, "node-binding-signature", _SIGNATURE_BYTES),
+        commitment_signature=bytes_field(signed, "commitment-signature", SIGNATURE_BYTES),
+        node_binding_signature=bytes_field(signed, "node-binding-signature", SIGNATURE_BYTES),
         metrics=read_metrics(content),
     )
 
@@ -211,7 +216,7 @@ def read_peer_reply(content: RecordDict) -> tuple[str, tuple[SignedScore, ...]]:
     record = config_record(content, _SCORES)
     subjects = address_list(record, "subjects")
     commitments, shards = (bytes_list(record, key, _HASH_BYTES) for key in ("commitments", "shards"))
-    signatures = bytes_list(record, "signatures", _SIGNATURE_BYTES)
+    signatures = bytes_list(record, "signatures", SIGNATURE_BYTES)
     ndcg_gains, hit_gains = (list_field(record, key, int) for key in ("ndcg-gains-wad", "hit-gains-wad"))
     if len({len(c) for c in (subjects, commitments, shards, signatures, ndcg_gains, hit_gains)}) != 1:
         raise Rejected("the lists of scores have different lengths")

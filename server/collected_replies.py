@@ -7,6 +7,7 @@ from logging import INFO
 from flwr.common.logger import log
 
 from common.errors import Rejected
+from common.introduction import is_introduction, read_introduction
 from common.models import Model
 from common.wire import RoundTask, SignedScore, read_metrics, read_peer_reply, read_train_reply
 from server.exchange import Replies
@@ -46,6 +47,11 @@ def collect_updates(
     for node_id, message in sorted(replies.contents.items()):
         sender = _node(node_id)
         try:
+            if is_introduction(message.content):
+                absent = read_introduction(message.content)
+                verify_node_binding(absent, node_id, task, cohort)
+                sender = absent.account
+                raise Rejected(f"it sits this round out: {absent.absence or 'it gives no reason'}")
             reply = read_train_reply(message.content)
             verify_node_binding(reply, node_id, task, cohort)
             sender = reply.account  # only now: nobody can have a rejection recorded under another's account

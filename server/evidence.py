@@ -12,6 +12,7 @@ import rfc8785
 from eth_hash.auto import keccak
 
 from common.wire import RoundTask, SignedScore
+from server.participation import Invitation
 from server.selection import Assignment
 from server.settlement import RoundResult
 from server.verification import VerifiedUpdate
@@ -26,6 +27,7 @@ class RoundEvidence:
         model: sha256 of the model that was sent.
         next_model: sha256 of the model that was made.
         cohort: All accounts of the run, ascending.
+        invitation: Whom the round asked, where it did not ask everybody.
         updates: The verified updates, by account.
         rejected: (account or node, reason) of what was left out.
         commitment_root: Root over the commitments.
@@ -42,6 +44,7 @@ class RoundEvidence:
     model: str
     next_model: str
     cohort: Sequence[str]
+    invitation: Invitation
     updates: Mapping[str, VerifiedUpdate]
     rejected: Sequence[tuple[str, str]]
     commitment_root: bytes
@@ -68,6 +71,8 @@ class RoundEvidence:
             "model": self.model,
             "next_model": self.next_model,
             "cohort": list(self.cohort),
+            "asked": list(self.invitation.asked),
+            "passed_over": [{"account": account, "reason": reason} for account, reason in self.invitation.passed_over],
             "commitments": [
                 {
                     "account": account,

@@ -5,13 +5,14 @@ where a client has gone meanwhile. Auditors find the salts of the commitments in
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.bounded_json import parse_json
 from common.errors import CheckFailed, Rejected
 from common.update import decode_update
-from server.fields import Fields, Malformed
+from server.fields import Fields, Malformed, as_account
+from server.participation import Invitation
 from server.run_folder import RunFolder
 from server.verification import VerifiedUpdate
 
@@ -20,19 +21,24 @@ Rejections = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class ReceivedUpdates:
-    """Updates by ascending account, and (account or node, reason) of what was left out."""
+    """What a round received.
+
+    Attributes:
+        updates: By ascending account.
+        rejected: (account or node, reason) of what was left out.
+        invitation: Whom the round asked.
+    """
 
     updates: Mapping[str, VerifiedUpdate]
     rejected: Rejections
+    invitation: Invitation
 
 
-def keep_updates(
-    folder: RunFolder, server_round: int, updates: Mapping[str, VerifiedUpdate], rejected: Sequence[tuple[str, str]]
-) -> None:
+def keep_updates(folder: RunFolder, server_round: int, received: ReceivedUpdates) -> None:
     """Store the updates, then the file that names them: the round has these updates from this moment on."""
-    for update in updates.values():
+    for update in received.updates.values():
         folder.put_update(update.name, update.update_bytes)
-    folder.put_received(server_round, _encoded(updates.values(), rejected))
+    folder.put_received(server_round, _encoded(received))
 
 
 def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None:
@@ -47,17 +53,17 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
     try:
         record = Fields(parse_json(data), "")
         updates = {one.account("account"): _update_of(one, folder) for one in record.objects("updates")}
-        rejected = tuple(_rejection(entry) for entry in record.entries("rejected"))
-        if _encoded(updates.values(), rejected) != data:  # nor does anybody stand there twice
+        received = ReceivedUpdates(updates, _pairs(record, "rejected"), _invitation_of(record))
+        if _encoded(received) != data:  # nor does anybody stand there twice
             raise ValueError("it is not written as it was")
-        return ReceivedUpdates(updates, rejected)
+        return received
     except (ValueError, Rejected) as error:
         raise CheckFailed(
             f"The updates of round {server_round} in {folder.path} were altered ({error}); restore them from a backup."
         ) from error
 
 
-def _encoded(updates: Iterable[VerifiedUpdate], rejected: Sequence[tuple[str, str]]) -> bytes:
+def _encoded(received: ReceivedUpdates) -> bytes:
     record = {
         "updates": [
             {
@@ -68,9 +74,11 @@ def _encoded(updates: Iterable[VerifiedUpdate], rejected: Sequence[tuple[str, st
                 "salt": update.salt.hex(),
                 "metrics": dict(update.metrics),
             }
-            for update in updates
+            for update in received.updates.values()
         ],
-        "rejected": [list(entry) for entry in rejected],
+        "rejected": [list(entry) for entry in received.rejected],
+        "asked": list(received.invitation.asked),
+        "passed_over": [list(entry) for entry in received.invitation.passed_over],
     }
     return json.dumps(record, indent=2).encode()
 
@@ -97,7 +105,17 @@ def _metrics(one: Fields) -> Mapping[str, float]:
     return metrics
 
 
-def _rejection(entry: object) -> tuple[str, str]:
-    if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(text, str) for text in entry):
-        raise Malformed("rejected", "an entry is not a pair of texts")
-    return entry[0], entry[1]
+def _invitation_of(record: Fields) -> Invitation:
+    asked = record.entries("asked")
+    return Invitation(
+        tuple(as_account(entry, f"asked[{index}]") for index, entry in enumerate(asked)), _pairs(record, "passed_over")
+    )
+
+
+def _pairs(record: Fields, key: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for entry in record.entries(key):
+        if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(text, str) for text in entry):
+            raise Malformed(key, "an entry is not a pair of texts")
+        pairs.append((entry[0], entry[1]))
+    return tuple(pairs)

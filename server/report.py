@@ -74,6 +74,8 @@ def round_row(evidence: RoundEvidence, cost: RoundCost, privacy: PrivacyStatemen
         "bytes_up": cost.bytes_up,
         "bytes_down": cost.bytes_down,
         "participants": len(evidence.updates),
+        "took_part": sorted(evidence.updates),
+        "asked": sorted(evidence.invitation.asked) or None,
         "gain": {
             account: judgement.consolidated_wad / 1e18
             for account, judgement in judged.items()

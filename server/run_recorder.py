@@ -12,6 +12,7 @@ from common.wire import RoundTask, SignedScore
 from server.evidence import RoundEvidence, evidence_root
 from server.federation import Federation, save_rewards
 from server.ledger import Ledger, Settlement
+from server.participation import Invitation
 from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
 from server.report import RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
@@ -70,26 +71,21 @@ class RunRecorder:
         """Return the updates that an interrupted round had already received."""
         return kept_updates(self._folder, server_round)
 
-    def commit_updates(
-        self,
-        task: RoundTask,
-        root: bytes,
-        updates: Mapping[str, VerifiedUpdate],
-        rejected: Sequence[tuple[str, str]],
-    ) -> None:
+    def commit_updates(self, task: RoundTask, root: bytes, received: ReceivedUpdates) -> None:
         """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
 
         From here on the updates may be shown to others.
         """
-        keep_updates(self._folder, task.server_round, updates, rejected)
+        keep_updates(self._folder, task.server_round, received)
         self._ledger.commit_updates(task.run_id, task.server_round, root)
         if self._checkpoint.rows:
-            add_metrics(self._checkpoint.rows[-1], mean_metrics(update.metrics for update in updates.values()))
+            add_metrics(self._checkpoint.rows[-1], mean_metrics(update.metrics for update in received.updates.values()))
 
     def settle_round(
         self,
         *,
         task: RoundTask,
+        invitation: Invitation,
         updates: Mapping[str, VerifiedUpdate],
         rejected: Sequence[tuple[str, str]],
         commitment_root: bytes,
@@ -112,6 +108,7 @@ class RunRecorder:
             model=object_name(task.model_bytes),
             next_model=next_model,
             cohort=self.cohort,
+            invitation=invitation,
             updates=updates,
             rejected=rejected,
             commitment_root=commitment_root,

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from logging import INFO
-from math import ceil
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
@@ -30,8 +29,11 @@ from server.aggregation import next_state
 from server.collected_replies import TrainPhase, collect_metrics, collect_scores, collect_updates
 from server.exchange import exchange
 from server.gates import closed_gates, gates_of, owed_scores
+from server.participation import updates_needed
+from server.received_updates import ReceivedUpdates
 from server.report import RoundCost
 from server.reputation import score_wad
+from server.round_nodes import RoundNodes
 from server.run_recorder import RunRecorder
 from server.seed_chain import SeedChain, committee_seed
 from server.selection import Assignment, draw_committees
@@ -42,8 +44,9 @@ from server.verification import VerifiedUpdate
 class ReputationFedAvg(FedAvg):
     """FedAvg whose weights are earned: peers score every update, and the ledger sees each step [T-FedRS, alg. 1].
 
-    Nodes are chosen and messages built as in Flower's `FedAvg`; `start` is overridden because a round here has a
-    second phase between training and aggregation, and because Flower's own loop sleeps three seconds between looks.
+    The last measurement is configured as in Flower's `FedAvg`; `start` is overridden because a round here has a second
+    phase between training and aggregation, draws its clients so that others can draw them again, and because Flower's
+    own loop sleeps three seconds between looks.
 
     Args:
         model: What is trained.
@@ -62,7 +65,7 @@ class ReputationFedAvg(FedAvg):
         recorder: RunRecorder,
     ) -> None:
         settings = recorder.settings
-        self._needed = max(2, ceil(settings.quorum * settings.clients))
+        self._needed = updates_needed(settings)
         super().__init__(
             min_train_nodes=self._needed,
             min_evaluate_nodes=self._needed,
@@ -76,6 +79,7 @@ class ReputationFedAvg(FedAvg):
         self._seed_chain = seed_chain
         self._recorder = recorder
         self._settings = settings
+        self._round_nodes = RoundNodes(settings, recorder.cohort, seed_chain)
 
     def start(
         self,
@@ -144,10 +148,17 @@ class ReputationFedAvg(FedAvg):
     def _play_round(
         self, grid: Grid, server_round: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
     ) -> ArrayRecord:
-        messages = list(self.configure_train(server_round, arrays, config, grid))
-        task = read_round_task(messages[0].content)
+        config["server-round"] = server_round
+        content = RecordDict({MODEL_RECORD: arrays, ROUND_RECORD: config})
+        task = read_round_task(content)
         self._recorder.open_round(task)
+        kept = self._recorder.kept_updates(server_round)
+        chosen = self._round_nodes.choose(grid, task, None if kept is None else kept.invitation)
+        messages = [
+            Message(content, dst_node_id=node_id, message_type=MessageType.TRAIN) for node_id in chosen.node_ids
+        ]
         train_replies = exchange(grid, messages, timeout)
+        train_replies.failures.update(chosen.refused)
         began = time.monotonic()
         state_before = decode_model(task.model_bytes).arrays
         phase = collect_updates(
@@ -158,11 +169,11 @@ class ReputationFedAvg(FedAvg):
             self._recorder.cohort,
             self._needed,
         )
-        if (kept := self._recorder.kept_updates(server_round)) is not None:
+        if kept is not None:
             phase = replace(phase, updates=kept.updates, rejected=kept.rejected)
         commitments = {account: update.commitment for account, update in phase.updates.items()}
         root = commitment_root(self._recorder.cohort, commitments)
-        self._recorder.commit_updates(task, root, phase.updates, phase.rejected)
+        self._recorder.commit_updates(task, root, ReceivedUpdates(phase.updates, phase.rejected, chosen.invitation))
         link = self._seed_chain.link(server_round)
         assignments = draw_committees(
             committee_seed(link, root), list(phase.updates), self._settings.committee_size, self._probe_shards
@@ -208,6 +219,7 @@ class ReputationFedAvg(FedAvg):
         )
         self._recorder.settle_round(
             task=task,
+            invitation=chosen.invitation,
             updates=phase.updates,
             rejected=(*phase.rejected, *refused),
             commitment_root=root,

@@ -7,6 +7,7 @@ from eth_account.messages import SignableMessage
 
 from common.commitment import check_signature, commitment_message, commitment_of, node_binding_message, score_message
 from common.errors import Rejected
+from common.introduction import Introduction
 from common.models.model import Arrays, Model
 from common.update import decode_update, object_name
 from common.update_check import check_update
@@ -31,16 +32,18 @@ class VerifiedUpdate:
     metrics: Mapping[str, float]
 
 
-def verify_node_binding(reply: TrainReply, node_id: int, task: RoundTask, cohort: Collection[str]) -> None:
+def verify_node_binding(
+    claimed: TrainReply | Introduction, node_id: int, task: RoundTask, cohort: Collection[str]
+) -> None:
     """Make sure that the node which answered speaks for the account that it names.
 
     Raises:
         Rejected: the account is not in the cohort, or did not sign for this node.
     """
-    if reply.account not in cohort:
-        raise Rejected(f"account {reply.account} is not registered for this run")
-    binding = node_binding_message(task.domain, task.run_id, reply.account, node_id)
-    _check_signed("node's binding", binding, reply.node_binding_signature, reply.account)
+    if claimed.account not in cohort:
+        raise Rejected(f"account {claimed.account} is not registered for this run")
+    binding = node_binding_message(task.domain, task.run_id, claimed.account, node_id)
+    _check_signed("node's binding", binding, claimed.node_binding_signature, claimed.account)
 
 
 def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: int) -> VerifiedUpdate:

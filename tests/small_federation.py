@@ -1,7 +1,7 @@
 """A federation small enough to play in a fraction of a second: 50 users of three tastes, 150 items, 5 clients."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from common.data.dataset import Dataset
 from common.data.partition import partition_users
 from common.data.probe import draw_probe_pool
 from common.data.splits import leave_one_out
-from common.wire import TrainReply
+from common.wire import PEER_EVALUATION, TrainReply
 from launch.in_process_grid import InProcessGrid
 from launch.preparation import PreparedData, committee_secret, draw_accounts, write_client_folders
 from server.coordinator import coordinate
@@ -43,6 +43,9 @@ SETTINGS = Settings(
 
 LOST = RecordDict({"lost": ConfigRecord({})})
 """A reply with this content never arrives."""
+
+Online = Callable[[int], Iterable[int]]
+"""Round -> the clients, by number, whose nodes are online when it looks for some."""
 
 Act = Callable[[Message, Context, ClientApp], Message]
 """What a node does with a message, given the app of an honest client."""
@@ -93,6 +96,7 @@ class SmallFederation:
         app: ClientApp | None = None,
         client_dirs: list[Path] | None = None,
         tensorboard: bool = False,
+        online: Online | None = None,
     ) -> "PlayedRun":
         """Play the run to its end, or from its checkpoint to its end.
 
@@ -104,11 +108,12 @@ class SmallFederation:
             app: Instead of an app that keeps no replies.
             client_dirs: Instead of the federation's own, such as in another order.
             tensorboard: Whether to write events.
+            online: Which nodes are there; always all where it is not given.
         """
         ledger = ledger or self.ledger()
         settings = settings or self.settings
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
-        grid = _LossyGrid(nodes, client_dirs or self.client_dirs, on_reply=lambda: None)
+        grid = _LossyGrid(nodes, client_dirs or self.client_dirs, online)
         secret = committee_secret(settings, development=True)
         coordinate(
             grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir, tensorboard=tensorboard
@@ -220,7 +225,24 @@ class _Nodes(ClientApp):
 
 
 class _LossyGrid(InProcessGrid):
-    """A grid on which some replies are lost."""
+    """A grid on which some replies are lost, and some nodes are not always there."""
+
+    def __init__(self, app: ClientApp, client_dirs: Sequence[Path], online: Online | None) -> None:
+        super().__init__(app, client_dirs, on_reply=lambda: None)
+        self._online = online
+        self._round = 1
+
+    def get_node_ids(self) -> list[int]:
+        if self._online is None:
+            return list(super().get_node_ids())
+        return [node_of(client) for client in self._online(self._round)]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        messages = list(messages)
+        for message in messages:
+            if message.metadata.message_type == PEER_EVALUATION:  # the next to be looked for are of the next round
+                self._round = int(message.content.config_records["round"]["server-round"]) + 1
+        return super().push_messages(messages)
 
     def pull_messages(self, message_ids: Sequence[str]) -> list[Message]:
         replies = super().pull_messages(message_ids)

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from math import ceil
 
 from eth_hash.auto import keccak
 
@@ -12,6 +11,8 @@ from common.commitment import check_signature, commitment_message, score_message
 from common.errors import Rejected
 from common.merkle import ascending, merkle_root
 from server.gates import SAME_BYTES, ZERO_UPDATE, owed_scores
+from server.participation import updates_needed
+from server.replay.invitation import check_invitation
 from server.replay.mismatch import Mismatch, expect
 from server.replay.public_round import PublicRound
 from server.reputation import WAD, score_wad
@@ -56,6 +57,7 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
     if t > public.settings.rounds:
         raise Mismatch(t, None, "round", f"the run was to have {public.settings.rounds} rounds")
     expect(t, None, "model", public.model, before.model)
+    check_invitation(public, before.seed_link)
     _check_commitments(public)
     expect(t, None, "seed_link", keccak(public.seed_link), before.seed_link)
     _check_committees(public, probe_shards)
@@ -85,7 +87,7 @@ def _check_commitments(public: PublicRound) -> None:
         if account not in public.cohort:
             raise Mismatch(t, account, "commitments.account", "it is not in the cohort")
     expect(t, None, "commitments", accounts, sorted(accounts))
-    needed = max(2, ceil(public.settings.quorum * public.settings.clients))
+    needed = updates_needed(public.settings)
     if accounts and len(accounts) < needed:
         raise Mismatch(t, None, "commitments", f"there are {len(accounts)}, fewer than the {needed} a round needs")
     for account, (commitment, signature) in public.commitments.items():

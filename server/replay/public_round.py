@@ -12,6 +12,7 @@ from common.config import Settings
 from common.errors import WrongUse
 from common.wire import SignedScore
 from server.fields import Fields, Malformed, as_account
+from server.participation import Invitation
 from server.replay.mismatch import Mismatch
 from server.selection import Assignment
 from server.settlement import Judgement
@@ -30,6 +31,8 @@ _KEYS = frozenset(
         "model",
         "next_model",
         "cohort",
+        "asked",
+        "passed_over",
         "commitments",
         "commitment_root",
         "seed_link",
@@ -85,6 +88,7 @@ class PublicRound:
     model: str
     next_model: str
     cohort: tuple[str, ...]
+    invitation: Invitation
     commitments: Mapping[str, tuple[bytes, bytes]]
     commitment_root: bytes
     seed_link: bytes
@@ -139,7 +143,14 @@ def _read(record: Fields, content: bytes) -> PublicRound:
         settings=_settings(record),
         model=record.hexadecimal("model", _HASH).hex(),
         next_model=record.hexadecimal("next_model", _HASH).hex(),
-        cohort=tuple(as_account(entry, f"cohort[{index}]") for index, entry in enumerate(record.entries("cohort"))),
+        cohort=_accounts(record, "cohort"),
+        invitation=Invitation(
+            _accounts(record, "asked"),
+            tuple(
+                (account, one.text("reason"))
+                for account, one in _by_account(record, "passed_over", frozenset({"account", "reason"}))
+            ),
+        ),
         commitments=commitments,
         commitment_root=record.hexadecimal("commitment_root", _HASH),
         seed_link=record.hexadecimal("seed_link", _HASH),
@@ -164,6 +175,10 @@ def _read(record: Fields, content: bytes) -> PublicRound:
         reward_root=record.hexadecimal("reward_root", _HASH),
         rejected=tuple((one.text("account"), one.text("reason")) for one in record.objects("rejected")),
     )
+
+
+def _accounts(record: Fields, key: str) -> tuple[str, ...]:
+    return tuple(as_account(entry, f"{key}[{index}]") for index, entry in enumerate(record.entries(key)))
 
 
 def _settings(record: Fields) -> Settings:

@@ -13,6 +13,7 @@ from server.report_page.series import (
     last_value,
     rejections,
     reputations,
+    rounds_taken,
 )
 from server.report_page.tables import table
 
@@ -41,7 +42,8 @@ def client_table(rows: Rows, accounts: Sequence[str]) -> Html:
             _course(trusted.get(account, ())),
             SHARE.text(last_value(weights.get(account, ()))),
             TOKENS.text(last_value(earned.get(account, ()))),
-            f"{counted} of {len(rows)}",
+            _share_of_rounds(*rounds_taken(rows, account)),
+            str(counted),
             str(left_out.count(account)),
         ]
 
@@ -52,6 +54,7 @@ def client_table(rows: Rows, accounts: Sequence[str]) -> Html:
         "Its course",
         "Weight",
         "TFR earned",
+        "Took part",
         "Rounds counted",
         "Left out",
     ]
@@ -73,7 +76,12 @@ def client_table(rows: Rows, accounts: Sequence[str]) -> Html:
     return element(
         "div",
         element("h3", "Clients"),
-        element("p", "As each stood in the last round that counted it; those who earned most first.", class_="quiet"),
+        element(
+            "p",
+            "As each stood in the last round that counted it, those who earned most first. Took part: the "
+            "rounds in which its update arrived, of those that asked it.",
+            class_="quiet",
+        ),
         shown,
         element(
             "details",
@@ -82,6 +90,10 @@ def client_table(rows: Rows, accounts: Sequence[str]) -> Html:
         ),
         class_="card",
     )
+
+
+def _share_of_rounds(taken: int, asked: int) -> str:
+    return f"{taken} of {asked} ({100 * taken / asked:.0f}\u00a0%)" if asked else "never asked"
 
 
 def _course(values: Values) -> Html:

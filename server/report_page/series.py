@@ -58,6 +58,15 @@ def rejections(rows: Rows) -> list[tuple[int, str, str]]:
     ]
 
 
+def rounds_taken(rows: Rows, account: str) -> tuple[int, int]:
+    """Return in how many rounds an update of this client arrived and was in order, and how many asked it.
+
+    A round that asks everybody has no list of those asked.
+    """
+    asking = [row for row in rows if row.get("asked") is None or account in row["asked"]]
+    return sum(account in (row.get("took_part") or ()) for row in rows), len(asking)
+
+
 def running_total(values: Iterable[float | None]) -> Values:
     """Return the sum so far; nothing is added where there is no value."""
     totals: list[float | None] = []

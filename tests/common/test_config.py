@@ -72,6 +72,8 @@ OUT_OF_LIMITS = [
     ("probe_pairs", 100_001),
     ("reward_per_round", -1),
     ("reward_per_round", 10**9 + 1),
+    ("participation", 0.0),
+    ("participation", 1.1),
     ("quorum", 0.0),
     ("quorum", 1.1),
     ("phase_timeout", 0.0),

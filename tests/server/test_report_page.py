@@ -197,12 +197,14 @@ def test_table_of_clients_shows_what_each_earned_most_first() -> None:
     for row in report["rounds"]:
         for key in ("gain", "reputation", "weight"):
             del row[key][absent]
-    report["rounds"][1]["rejected"] = [{"account": absent, "reason": "late"}]
+    report["rounds"][0] |= {"asked": [rich], "took_part": [rich]}
+    report["rounds"][1] |= {"rejected": [{"account": absent, "reason": "late"}], "took_part": [poor]}
     rows = section(render_report(report), "clients").findall(".//table[@class='clients']/tbody/tr")
     cells = [[text_of(cell) for cell in row] for row in rows]
     assert [row[0] for row in cells] == [short_account(one) for one in (rich, poor, absent)]
     assert [row[5] for row in cells] == ["1,200.00", "300.00", "\u2013"]
-    assert cells[2][6:] == ["0 of 2", "1"]
+    assert [row[6] for row in cells] == ["1 of 2 (50\u00a0%)", "1 of 1 (100\u00a0%)", "0 of 1 (0\u00a0%)"]
+    assert cells[2][7:] == ["0", "1"]
 
 
 def test_few_clients_have_a_line_each_and_many_are_summed_up() -> None:
