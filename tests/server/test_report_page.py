@@ -203,7 +203,7 @@ def test_table_of_clients_shows_what_each_earned_most_first() -> None:
     cells = [[text_of(cell) for cell in row] for row in rows]
     assert [row[0] for row in cells] == [short_account(one) for one in (rich, poor, absent)]
     assert [row[5] for row in cells] == ["1,200.00", "300.00", "\u2013"]
-    assert [row[6] for row in cells] == ["1 of 2 (50\u00a0%)", "1 of 1 (100\u00a0%)", "0 of 1 (0\u00a0%)"]
+    assert [row[6] for row in cells] == ["1 of 2 (50 %)", "1 of 1 (100 %)", "0 of 1 (0 %)"]
     assert cells[2][7:] == ["0", "1"]
 
 
