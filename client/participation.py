@@ -27,7 +27,7 @@ def absence_from(task: RoundTask, folder: ParticipantFolder, now: datetime) -> s
 
     Args:
         task: The round.
-        folder: The participant's, with its `participation.toml` if there is one.
+        folder: The participant's, with its `availability.toml` if there is one.
         now: In UTC.
     """
     absence = folder.declaration.absence(now, task.settings.phase_timeout)

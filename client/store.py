@@ -4,7 +4,7 @@ account.json  account.pass    its on-chain account
 node.key  ca.pem              its Flower identity, read by the SuperNode alone
 data.npz                      its users' interactions
 catalogue.json  probe.npz     public: the items, and the volunteers' histories for scoring
-participation.toml            when it takes part, written by its people; without it always
+availability.toml             when it takes part, written by its people; without it always
 replies/                      what it signed in the last rounds
 """
 
@@ -24,7 +24,7 @@ from common.update import object_name
 from common.wire import TrainReply
 
 DATA_FILE, CATALOGUE_FILE, PROBE_FILE = "data.npz", "catalogue.json", "probe.npz"
-PARTICIPATION_FILE = "participation.toml"
+AVAILABILITY_FILE = "availability.toml"
 _ROUNDS_KEPT = 2
 
 
@@ -52,7 +52,7 @@ class ParticipantFolder:
     @property
     def declaration(self) -> Declaration:
         """When the client takes part; read anew each time, because people change it while a federation is up."""
-        return load_declaration(self._path / PARTICIPATION_FILE)
+        return load_declaration(self._path / AVAILABILITY_FILE)
 
     def saved_reply(self, run_id: bytes, server_round: int, model_bytes: bytes) -> TrainReply | None:
         """Return the reply already signed for this round, if any.

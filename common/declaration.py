@@ -59,7 +59,7 @@ class Declaration:
 
 
 def load_declaration(path: Path) -> Declaration:
-    """Read a participant's `participation.toml`; without the file a client is always there.
+    """Read a participant's `availability.toml`; without the file a client is always there.
 
     Raises:
         WrongUse: the file is not such a file.

@@ -18,12 +18,12 @@ def at(minute: int) -> datetime:
 
 
 def test_without_a_file_a_client_is_always_there(tmp_path: Path) -> None:
-    declaration = load_declaration(tmp_path / "participation.toml")
+    declaration = load_declaration(tmp_path / "availability.toml")
     assert all(declaration.absence(at(minute), 0.1) == "" for minute in range(MINUTES_A_DAY))
 
 
 def test_a_file_says_hours_and_seconds(tmp_path: Path) -> None:
-    path = tmp_path / "participation.toml"
+    path = tmp_path / "availability.toml"
     path.write_text('hours = ["20:00-06:00", "12:30-13:15"]\nseconds = 60\n')
     declaration = load_declaration(path)
     assert declaration == Declaration(((1200, 360), (750, 795)), 60.0)
@@ -61,7 +61,7 @@ def test_a_span_and_the_one_turned_round_share_the_day(begin: int, end: int, min
     ],
 )
 def test_another_file_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "participation.toml"
+    path = tmp_path / "availability.toml"
     path.write_text(text)
-    with pytest.raises(WrongUse, match=r"participation\.toml .*\.$"):
+    with pytest.raises(WrongUse, match=r"availability\.toml .*\.$"):
         load_declaration(path)

@@ -262,7 +262,7 @@ def test_a_straggler_is_left_out_of_its_round_alone(small: SmallFederation, tmp_
 def test_a_client_that_sits_a_round_out_is_recorded_and_not_blamed(
     small: SmallFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = small.client_dirs[1] / "participation.toml"
+    slow = small.client_dirs[1] / "availability.toml"
     slow.write_text("seconds = 5\n")
     try:
         run = check(small, small.play(tmp_path / "everybody"))
