@@ -6,8 +6,9 @@
 Wang et al. (section 4.2) report, without figures, that low participation and uneven data make training less stable and
 recommendations fluctuate. Here every share is trained on every partition by the whole federation (messages, scores,
 reputation, ledger in memory). Each round's model is measured on all users of all clients, not only on those that the
-next round asks, so that the spread is the model's and not the sample's: test NDCG@10 of the last model, of the
-model that was best on validation, and the standard deviation of the round-to-round change over the second half of the rounds.
+next round asks, so that the spread is the model's and not the sample's: test NDCG@10 of the last model and of the
+model that was best on validation, and the standard deviation of the round-to-round change over the second half of the
+rounds.
 """
 
 import argparse
