@@ -3,14 +3,13 @@
 import os
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in launch/cli.py, before numpy
 
 from common.config import Settings, flag_of
 from common.errors import TfedrsError
 from launch.arguments import Parser, add_settings
-from launch.cli import DATA_VARIABLE, as_sentence
+from launch.cli import as_sentence
 
 _INTERRUPTED = 130
 
@@ -41,9 +40,9 @@ def _serve(service: str, told: dict[str, bool | int | float | str], resume: str 
         from rich.console import Console  # noqa: PLC0415
 
         from launch.container.prepare import prepare  # noqa: PLC0415
+        from launch.run_options import data_root  # noqa: PLC0415
 
-        data_root = os.environ.get(DATA_VARIABLE)
-        prepare(Settings.from_run_config(told), Path(data_root) if data_root else None, Console())
+        prepare(Settings.from_run_config(told), data_root(), Console())
         return 0
     if service == "train":
         from rich.console import Console  # noqa: PLC0415
