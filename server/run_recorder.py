@@ -18,6 +18,7 @@ from server.run_folder import Checkpoint, RunFolder
 from server.run_privacy import run_statement
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
+from server.status_writer import StatusWriter
 from server.verification import VerifiedUpdate
 
 
@@ -29,9 +30,16 @@ class RunRecorder:
     """
 
     def __init__(
-        self, settings: Settings, federation: Federation, ledger: Ledger, folder: RunFolder, checkpoint: Checkpoint
+        self,
+        settings: Settings,
+        federation: Federation,
+        ledger: Ledger,
+        folder: RunFolder,
+        checkpoint: Checkpoint,
+        status: StatusWriter,
     ) -> None:
         self.settings = settings
+        self.status = status
         self.cohort = ascending(ledger.participants())
         self._federation = federation
         self._ledger = ledger
@@ -103,6 +111,7 @@ class RunRecorder:
         cost: RoundCost,
     ) -> None:
         """Store the round's outcome, settle it on the ledger and add its row to the report."""
+        self.status.settle()
         began = time.monotonic()
         rewards = merkle_root(reward_leaves(self.cohort, result.standing.cumulative_wei))
         reputations = reputation_root(self.cohort, result.judgements)
@@ -144,6 +153,7 @@ class RunRecorder:
         row["seconds"] = round(row["train_seconds"] + row["score_seconds"] + row["settle_seconds"], 3)
         self._folder.save_checkpoint(self._checkpoint)
         self._write_report({}, verified=None)
+        self.status.settled(task.server_round)
 
     def finish(self, figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
         """Complete the report with the last model's metrics and compare the ledger with the evidence."""
@@ -152,6 +162,7 @@ class RunRecorder:
             add_metrics(self._checkpoint.rows[-1], final)
         self._folder.save_checkpoint(self._checkpoint)
         self._write_report(final, verified=self._ledger_agrees())
+        self.status.done()
         return final
 
     def _settle_checkpoint(self, settlement: Settlement) -> int:

@@ -101,6 +101,7 @@ class ReputationFedAvg(FedAvg):
         result = Result(arrays=initial_arrays)
         train_config = train_config or ConfigRecord()
         for server_round in range(self._recorder.settled_rounds + 1, num_rounds + 1):
+            self._recorder.status.wait_for_nodes(server_round, self._needed)
             log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
             result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
             if evaluate_fn and (measured := evaluate_fn(server_round, result.arrays)):
@@ -138,6 +139,7 @@ class ReputationFedAvg(FedAvg):
     def _final_metrics(
         self, grid: Grid, num_rounds: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
     ) -> list[dict[str, float]]:
+        self._recorder.status.wait_for_nodes(num_rounds, self._needed)
         replies = exchange(grid, list(self.configure_evaluate(num_rounds, arrays, config, grid)), timeout)
         return collect_metrics(replies)
 
@@ -158,6 +160,7 @@ class ReputationFedAvg(FedAvg):
             self._recorder.cohort,
             self._needed,
         )
+        self._recorder.status.know(phase.nodes)
         if (kept := self._recorder.kept_updates(server_round)) is not None:
             phase = replace(phase, updates=kept.updates, rejected=kept.rejected)
         commitments = {account: update.commitment for account, update in phase.updates.items()}
