@@ -15,6 +15,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from common.errors import EnvironmentFailure, TfedrsError
+from common.log_lines import wants_json
 from launch.arguments import parser
 from launch.handlers import ledger, machines, training
 from launch.termination import ENDING_SIGNALS, termination_raises
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with termination_raises():
             parsed = parser().parse_args(arguments)
+            wants_json()  # a wrong TFEDRS_LOG_FORMAT is told now, and not by a process that is started later
             result = _COMMANDS[parsed.command](parsed)
     except TfedrsError as error:
         return _failed(str(error), error.exit_code)

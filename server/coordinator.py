@@ -8,6 +8,7 @@ from flwr.serverapp.strategy import Result
 from common.commitment import SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
+from common.log_lines import log_context, run_field
 from common.models import model_of
 from common.record_fields import bytes_record
 from common.seeding import generator
@@ -72,7 +73,10 @@ def coordinate(
     else:
         _refuse_if_others_were_paid(checkpoint, federation, ledger)
     run_id, settled_rounds = checkpoint.run_id, checkpoint.settled_rounds
-    with StatusWriter(run_dir, run_id, settings.rounds, settled_rounds, settings.phase_timeout) as status:
+    with (
+        log_context(run=run_field(run_id)),
+        StatusWriter(run_dir, run_id, settings.rounds, settled_rounds, settings.phase_timeout) as status,
+    ):
         model_bytes = folder.get_object(checkpoint.model)
         _fill_treasury(ledger, settings, settings.rounds - settled_rounds)
         seed_chain = SeedChain(federation.seed_secret(committee_secret, run_id), settings.rounds)

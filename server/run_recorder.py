@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from logging import INFO
 from typing import Any
+
+from flwr.common.logger import log
 
 from common.config import Settings
 from common.errors import CheckFailed
@@ -154,6 +157,9 @@ class RunRecorder:
         self._folder.save_checkpoint(self._checkpoint)
         self._write_report({}, verified=None)
         self.status.settled(task.server_round)
+        for sender, reason in (*rejected, *sorted(gate_reasons.items())):
+            log(INFO, "left out or without weight: %s", reason, extra={"client": sender})
+        log(INFO, "settled: %s updates, %s gas", len(updates), row["gas"])
 
     def finish(self, figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
         """Complete the report with the last model's metrics and compare the ledger with the evidence."""

@@ -11,6 +11,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
+from common.log_lines import log_context
 from common.models import Model
 from common.record_fields import bytes_record
 from common.update import Packed, decode_model, encode_model
@@ -102,8 +103,9 @@ class ReputationFedAvg(FedAvg):
         train_config = train_config or ConfigRecord()
         for server_round in range(self._recorder.settled_rounds + 1, num_rounds + 1):
             self._recorder.status.wait_for_nodes(server_round, self._needed)
-            log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
-            result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
+            with log_context(round=server_round):
+                log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
+                result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
             if evaluate_fn and (measured := evaluate_fn(server_round, result.arrays)):
                 result.evaluate_metrics_serverapp[server_round] = measured
         final = self._recorder.finish(

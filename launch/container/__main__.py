@@ -8,6 +8,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as i
 
 from common.config import Settings, flag_of
 from common.errors import TfedrsError
+from common.log_lines import wants_json
 from launch.arguments import Parser, add_settings
 from launch.cli import as_sentence
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_settings(train, only_told=True)
     try:
         parsed = top.parse_args(arguments)
+        wants_json()  # a wrong TFEDRS_LOG_FORMAT is told at once
         told = {flag_of(entry.name): vars(parsed)[entry.name] for entry in fields(Settings) if entry.name in parsed}
         return _serve(parsed.service, told, getattr(parsed, "resume", None))
     except TfedrsError as error:
