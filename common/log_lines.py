@@ -51,6 +51,7 @@ def configure_logs() -> None:
     from flwr.common.logger import console_handler  # noqa: PLC0415 - who only formats lines needs no flwr
 
     formatter: logging.Formatter = JsonFormatter() if wants_json() else TextFormatter()
+    console_handler.addFilter(_says_something)
     # the handler's own method looks at no formatter
     console_handler.format = formatter.format  # type: ignore[method-assign]
 
@@ -97,6 +98,10 @@ def json_line(
     when = datetime.now(UTC) if created is None else datetime.fromtimestamp(created, UTC)
     time = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"time": time, "level": level, "logger": logger, "message": message, **(fields or {})})
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    return bool(record.getMessage().strip())  # Flower parts its paragraphs by empty lines
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:

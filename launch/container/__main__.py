@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one service; returns its exit code."""
     top = Parser(prog="launch.container", description="What the services of docker-compose.yml run.")
     services = top.add_subparsers(metavar="SERVICE", dest="service", required=True)
-    for name in ("chain", "superlink", "coordinator", "client"):
+    for name in ("chain", "superlink", "coordinator", "client", "status"):
         services.add_parser(name)
     add_settings(services.add_parser("prepare"))
     train = services.add_parser("train")
@@ -53,6 +53,11 @@ def _serve(service: str, told: dict[str, bool | int | float | str], resume: str 
 
         check_resumable(resume)
         train(told, resume, Console(stderr=True))
+        return 0
+    if service == "status":
+        from launch.container.look import look  # noqa: PLC0415
+
+        print(look())  # noqa: T201
         return 0
     if service == "superlink":
         from launch.container.superlink import superlink  # noqa: PLC0415
