@@ -11,7 +11,6 @@ before; what is printed are the test items. The figures of each seed are kept in
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from common.atomic_file import write_atomically
 from common.config import Settings, flag_of
 from experiments.accuracy import methods
 from experiments.results_page import render
+from launch.workspace import git_commit
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD, PAGE = ROOT / "docs" / "results.json", ROOT / "docs" / "results.md"
@@ -121,14 +121,9 @@ def measure(name: str, case: Case) -> dict[str, Any]:
         "command": f"python -m experiments.results --cases {name}",
         "settings": {flag_of(key): value for key, value in case.settings.items()},
         "seeds": list(case.seeds),
-        "commit": _commit(),
+        "commit": git_commit(),
         "measured": measured,
     }
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.strip()
 
 
 def _parser() -> argparse.ArgumentParser:

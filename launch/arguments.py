@@ -8,6 +8,7 @@ from typing import NoReturn, TypeAlias
 from common.config import Settings, flag_of
 from common.errors import WrongUse
 from launch.machine_arguments import add_machine_commands
+from launch.operations_arguments import add_operations_commands
 
 _TRAINING_EXAMPLES = """\
   # five clients, five rounds, the bundled MovieLens data
@@ -68,7 +69,12 @@ def parser() -> argparse.ArgumentParser:
     _add_claim(commands)
     account = _add(commands, "account", "make an account: keystore and passphrase", "  tfedrs account keys/me")
     account.add_argument("folder", type=Path, metavar="DIR", help="where to write account.json and account.pass")
-    add_machine_commands(lambda name, help_text, examples: _add(commands, name, help_text, examples))
+
+    def add(name: str, help_text: str, examples: str) -> argparse.ArgumentParser:
+        return _add(commands, name, help_text, examples)
+
+    add_machine_commands(add)
+    add_operations_commands(add)
     return top
 
 

@@ -93,6 +93,15 @@ class ControlApi:
         nodes = self._call(self._client.ListNodes, ListNodesRequest()).nodes_info
         return {node.public_key: node.node_id for node in nodes if node.status != "unregistered"}
 
+    def nodes_by_name(self) -> dict[str, tuple[int, bool]]:
+        """The id of each node that may connect, and whether it is connected now, by the name it was let in under."""
+        nodes = self._call(self._client.ListNodes, ListNodesRequest()).nodes_info
+        return {
+            node.name or f"node {node.node_id}": (node.node_id, node.status == "online")
+            for node in nodes
+            if node.status != "unregistered"
+        }
+
     def online_nodes(self) -> frozenset[int]:
         """The ids of the nodes that are connected now."""
         nodes = self._call(self._client.ListNodes, ListNodesRequest()).nodes_info

@@ -1,7 +1,10 @@
 """What a run needs beside its settings: where to write, which chain, whose account."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+DATA_VARIABLE = "TFEDRS_DATA"
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,9 @@ class RunOptions:
     data_root: Path | None
     resume: Path | None = None
     tensorboard: bool = False
+
+
+def data_root() -> Path | None:
+    """Return the folder that TFEDRS_DATA names, None where it names none."""
+    named = os.environ.get(DATA_VARIABLE)
+    return Path(named) if named else None

@@ -75,12 +75,12 @@ def write_config(folder: Path, settings: Settings, data_hashes: dict[str, str]) 
         "settings": settings.to_run_config(),
         "versions": {"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
         "data_sha256": data_hashes,
-        "source": {"git_commit": _git_commit()},
+        "source": {"git_commit": git_commit()},
     }
     write_atomically(folder / "config.toml", tomli_w.dumps(config).encode())
 
 
-def _git_commit() -> str:
+def git_commit() -> str:
     """Return the commit, with "+changes" where files differ from it; "unknown" outside a checkout."""
     try:
         commit, status = (

@@ -101,7 +101,7 @@ def collect_metrics(replies: Replies) -> list[dict[str, float]]:
         try:
             figures.append(read_metrics(message.content))
         except Rejected as reason:
-            log(INFO, "final figures of a client are left out: %s", reason)
+            log(INFO, "final figures of a client are left out: %s", recorded_reason(str(reason)))
     return figures
 
 

@@ -8,6 +8,7 @@ from flwr.serverapp.strategy import Result
 from common.commitment import SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
+from common.log_lines import log_context, run_field
 from common.models import model_of
 from common.record_fields import bytes_record
 from common.seeding import generator
@@ -20,7 +21,9 @@ from server.run_folder import Checkpoint, RunFolder
 from server.run_recorder import RunRecorder
 from server.seed_chain import SeedChain
 from server.settlement import Standing
+from server.status_writer import StatusWriter
 from server.strategy import ReputationFedAvg
+from server.watched_grid import WatchedGrid
 
 
 def coordinate(
@@ -69,26 +72,25 @@ def coordinate(
         folder.save_checkpoint(checkpoint)
     else:
         _refuse_if_others_were_paid(checkpoint, federation, ledger)
-    model_bytes = folder.get_object(checkpoint.model)
-    _fill_treasury(ledger, settings, settings.rounds - checkpoint.settled_rounds)
-    seed_chain = SeedChain(federation.seed_secret(committee_secret, checkpoint.run_id), settings.rounds)
-    recorder = RunRecorder(settings, federation, ledger, folder, checkpoint)
-    recorder.open_run(seed_chain.anchor)
-    task = RoundTask(
-        checkpoint.run_id,
-        checkpoint.settled_rounds + 1,
-        SigningDomain(ledger.chain_id, ledger.verifying_contract),
-        settings,
-        model_bytes,
-    )
-    strategy = ReputationFedAvg(model, federation.item_count, federation.probe_shards, seed_chain, recorder)
-    return strategy.start(
-        grid,
-        bytes_record(model_bytes),
-        num_rounds=settings.rounds,
-        timeout=settings.phase_timeout,
-        train_config=round_config(task),
-    )
+    run_id, settled_rounds = checkpoint.run_id, checkpoint.settled_rounds
+    with (
+        log_context(run=run_field(run_id)),
+        StatusWriter(run_dir, run_id, settings.rounds, settled_rounds, settings.phase_timeout) as status,
+    ):
+        model_bytes = folder.get_object(checkpoint.model)
+        _fill_treasury(ledger, settings, settings.rounds - settled_rounds)
+        seed_chain = SeedChain(federation.seed_secret(committee_secret, run_id), settings.rounds)
+        recorder = RunRecorder(settings, federation, ledger, folder, checkpoint, status)
+        recorder.open_run(seed_chain.anchor)
+        domain = SigningDomain(ledger.chain_id, ledger.verifying_contract)
+        strategy = ReputationFedAvg(model, federation.item_count, federation.probe_shards, seed_chain, recorder)
+        return strategy.start(
+            WatchedGrid(grid, status),
+            bytes_record(model_bytes),
+            num_rounds=settings.rounds,
+            timeout=settings.phase_timeout,
+            train_config=round_config(RoundTask(run_id, settled_rounds + 1, domain, settings, model_bytes)),
+        )
 
 
 def _fill_treasury(ledger: Ledger, settings: Settings, rounds_left: int) -> None:

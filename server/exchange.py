@@ -12,7 +12,7 @@ POLL_SECONDS = 0.2
 """Between two looks, if few replies are open."""
 SECONDS_A_CALL = 0.02
 """Each open reply costs a call, of milliseconds here and at the SuperLink; with many open, looks are rarer."""
-_UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, DecodeError)
+UNREADABLE = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, DecodeError)
 """What Flower raises for a reply whose parts are not what they claim to be. A lost SuperLink raises other errors."""
 
 
@@ -56,7 +56,7 @@ def exchange(grid: Grid, messages: Sequence[Message], timeout: float) -> Replies
         for message_id, node_id in list(pending.items()):
             try:
                 answers = list(grid.pull_messages([message_id]))
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 replies.failures[node_id] = f"its reply cannot be unpacked: {type(error).__name__}"
                 del pending[message_id]
                 continue

@@ -24,13 +24,14 @@ class NodeDirectory:
         self._cohort = cohort
         self._introduced: dict[int, Introduction] = {}
 
+    def unknown(self, online: Iterable[int]) -> list[int]:
+        """Return the nodes that have not introduced themselves yet."""
+        return sorted(set(online) - set(self._introduced))
+
     def introduce(self, grid: Grid, node_ids: Iterable[int], task: RoundTask) -> dict[int, str]:
-        """Ask the nodes that are not known yet who they are, all at once; return why some still are not."""
-        unknown = sorted(set(node_ids) - set(self._introduced))
-        if not unknown:
-            return {}
+        """Ask nodes who they are, all at once; return why some still are not known."""
         request = introduction_request(task)
-        messages = [Message(request, dst_node_id=node_id, message_type=INTRODUCTION) for node_id in unknown]
+        messages = [Message(request, dst_node_id=node_id, message_type=INTRODUCTION) for node_id in node_ids]
         replies = exchange(grid, messages, min(task.settings.phase_timeout, INTRODUCTION_SECONDS))
         refused = dict(replies.failures)
         for node_id, message in sorted(replies.contents.items()):

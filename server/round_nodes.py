@@ -14,6 +14,7 @@ from common.wire import RoundTask
 from server.node_directory import NodeDirectory
 from server.participation import Invitation, asks_some, clients_asked, draw_order, invite, updates_needed
 from server.seed_chain import SeedChain
+from server.status_writer import StatusWriter
 
 LOOK_SECONDS = 0.5
 """Between two looks at who is online, while too few are."""
@@ -39,10 +40,13 @@ class Chosen:
 class RoundNodes:
     """Chooses the nodes of each round of one run."""
 
-    def __init__(self, settings: Settings, cohort: tuple[str, ...], seed_chain: SeedChain) -> None:
+    def __init__(
+        self, settings: Settings, cohort: tuple[str, ...], seed_chain: SeedChain, status: StatusWriter
+    ) -> None:
         self._settings = settings
         self._cohort = cohort
         self._seed_chain = seed_chain
+        self._status = status
         self._directory = NodeDirectory(cohort)
 
     def choose(self, grid: Grid, task: RoundTask, kept: Invitation | None) -> Chosen:
@@ -69,8 +73,12 @@ class RoundNodes:
         online = list(grid.get_node_ids())
         if not asks_some(self._settings):
             return Chosen(Invitation(), online, {}), len(online)
-        refused = self._directory.introduce(grid, online, task)
+        refused: dict[int, str] = {}
+        if unknown := self._directory.unknown(online):
+            refused = self._directory.introduce(grid, unknown, task)
+            self._status.wait_for_nodes(task.server_round, updates_needed(self._settings))
         nodes = self._directory.nodes_of(online)
+        self._status.know(nodes)
         invitation = kept or invite(
             draw_order(self._seed_chain.link(task.server_round - 1), self._cohort),
             clients_asked(self._settings),

@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from logging import INFO
 from typing import Any
+
+from flwr.common.logger import log
 
 from common.config import Settings
 from common.errors import CheckFailed
@@ -19,6 +22,7 @@ from server.run_folder import Checkpoint, RunFolder
 from server.run_privacy import run_statement
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
+from server.status_writer import StatusWriter
 from server.verification import VerifiedUpdate
 
 
@@ -30,9 +34,16 @@ class RunRecorder:
     """
 
     def __init__(
-        self, settings: Settings, federation: Federation, ledger: Ledger, folder: RunFolder, checkpoint: Checkpoint
+        self,
+        settings: Settings,
+        federation: Federation,
+        ledger: Ledger,
+        folder: RunFolder,
+        checkpoint: Checkpoint,
+        status: StatusWriter,
     ) -> None:
         self.settings = settings
+        self.status = status
         self.cohort = ascending(ledger.participants())
         self._federation = federation
         self._ledger = ledger
@@ -99,6 +110,7 @@ class RunRecorder:
         cost: RoundCost,
     ) -> None:
         """Store the round's outcome, settle it on the ledger and add its row to the report."""
+        self.status.settle()
         began = time.monotonic()
         rewards = merkle_root(reward_leaves(self.cohort, result.standing.cumulative_wei))
         reputations = reputation_root(self.cohort, result.judgements)
@@ -141,6 +153,10 @@ class RunRecorder:
         row["seconds"] = round(row["train_seconds"] + row["score_seconds"] + row["settle_seconds"], 3)
         self._folder.save_checkpoint(self._checkpoint)
         self._write_report({}, verified=None)
+        self.status.settled(task.server_round)
+        for sender, reason in (*rejected, *sorted(gate_reasons.items())):
+            log(INFO, "left out or without weight: %s", reason, extra={"client": sender})
+        log(INFO, "settled: %s updates, %s gas", len(updates), row["gas"])
 
     def finish(self, figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
         """Complete the report with the last model's metrics and compare the ledger with the evidence."""
@@ -149,6 +165,7 @@ class RunRecorder:
             add_metrics(self._checkpoint.rows[-1], final)
         self._folder.save_checkpoint(self._checkpoint)
         self._write_report(final, verified=self._ledger_agrees())
+        self.status.done()
         return final
 
     def _settle_checkpoint(self, settlement: Settlement) -> int:

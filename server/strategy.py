@@ -10,6 +10,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
+from common.log_lines import log_context
 from common.models import Model
 from common.record_fields import bytes_record
 from common.update import Packed, decode_model, encode_model
@@ -79,7 +80,7 @@ class ReputationFedAvg(FedAvg):
         self._seed_chain = seed_chain
         self._recorder = recorder
         self._settings = settings
-        self._round_nodes = RoundNodes(settings, recorder.cohort, seed_chain)
+        self._round_nodes = RoundNodes(settings, recorder.cohort, seed_chain, recorder.status)
 
     def start(
         self,
@@ -105,8 +106,10 @@ class ReputationFedAvg(FedAvg):
         result = Result(arrays=initial_arrays)
         train_config = train_config or ConfigRecord()
         for server_round in range(self._recorder.settled_rounds + 1, num_rounds + 1):
-            log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
-            result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
+            self._recorder.status.wait_for_nodes(server_round, self._needed)
+            with log_context(round=server_round):
+                log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
+                result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
             if evaluate_fn and (measured := evaluate_fn(server_round, result.arrays)):
                 result.evaluate_metrics_serverapp[server_round] = measured
         final = self._recorder.finish(
@@ -142,6 +145,7 @@ class ReputationFedAvg(FedAvg):
     def _final_metrics(
         self, grid: Grid, num_rounds: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
     ) -> list[dict[str, float]]:
+        self._recorder.status.wait_for_nodes(num_rounds, self._needed)
         replies = exchange(grid, list(self.configure_evaluate(num_rounds, arrays, config, grid)), timeout)
         return collect_metrics(replies)
 
@@ -169,6 +173,7 @@ class ReputationFedAvg(FedAvg):
             self._recorder.cohort,
             self._needed,
         )
+        self._recorder.status.know(phase.nodes)
         if kept is not None:
             phase = replace(phase, updates=kept.updates, rejected=kept.rejected)
         commitments = {account: update.commitment for account, update in phase.updates.items()}

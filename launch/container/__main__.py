@@ -3,14 +3,14 @@
 import os
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in launch/cli.py, before numpy
 
 from common.config import Settings, flag_of
 from common.errors import TfedrsError
+from common.log_lines import wants_json
 from launch.arguments import Parser, add_settings
-from launch.cli import DATA_VARIABLE, as_sentence
+from launch.cli import as_sentence
 
 _INTERRUPTED = 130
 
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one service; returns its exit code."""
     top = Parser(prog="launch.container", description="What the services of docker-compose.yml run.")
     services = top.add_subparsers(metavar="SERVICE", dest="service", required=True)
-    for name in ("chain", "superlink", "coordinator", "client"):
+    for name in ("chain", "superlink", "coordinator", "client", "status"):
         services.add_parser(name)
     add_settings(services.add_parser("prepare"))
     train = services.add_parser("train")
@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_settings(train, only_told=True)
     try:
         parsed = top.parse_args(arguments)
+        wants_json()  # a wrong TFEDRS_LOG_FORMAT is told at once
         told = {flag_of(entry.name): vars(parsed)[entry.name] for entry in fields(Settings) if entry.name in parsed}
         return _serve(parsed.service, told, getattr(parsed, "resume", None))
     except TfedrsError as error:
@@ -41,9 +42,9 @@ def _serve(service: str, told: dict[str, bool | int | float | str], resume: str 
         from rich.console import Console  # noqa: PLC0415
 
         from launch.container.prepare import prepare  # noqa: PLC0415
+        from launch.run_options import data_root  # noqa: PLC0415
 
-        data_root = os.environ.get(DATA_VARIABLE)
-        prepare(Settings.from_run_config(told), Path(data_root) if data_root else None, Console())
+        prepare(Settings.from_run_config(told), data_root(), Console())
         return 0
     if service == "train":
         from rich.console import Console  # noqa: PLC0415
@@ -52,6 +53,11 @@ def _serve(service: str, told: dict[str, bool | int | float | str], resume: str 
 
         check_resumable(resume)
         train(told, resume, Console(stderr=True))
+        return 0
+    if service == "status":
+        from launch.container.look import look  # noqa: PLC0415
+
+        print(look())  # noqa: T201
         return 0
     if service == "superlink":
         from launch.container.superlink import superlink  # noqa: PLC0415

@@ -20,7 +20,7 @@ from launch.container.places import (
     SUPEREXEC_SECRET,
     SUPERLINK_ADDRESS,
 )
-from launch.container.services import say, wait_for
+from launch.container.services import copied, say, wait_for
 from launch.flower_environment import flower_environment, flower_program
 from server.app import CHAIN_VARIABLE, COORDINATOR_VARIABLE
 
@@ -45,10 +45,10 @@ def coordinator() -> int:
         while (code := process.poll()) is None:
             now = settled_rounds(RECORD / "runs")
             for run in now.keys() - settled.keys():
-                say(f"Run {run} has begun")
+                say(f"Run {run} has begun", run=run)
             for run, rounds in now.items():
                 for number in range(settled.get(run, 0) + 1, rounds + 1):
-                    say(f"Run {run}: round {number} is settled")
+                    say(f"Run {run}: round {number} is settled", run=run, round=number)
             settled = now
             time.sleep(LOOK_SECONDS)
     return code
@@ -67,4 +67,4 @@ def settled_rounds(runs: Path) -> dict[str, int]:
 
 def _copy_log(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, end="", flush=True)  # noqa: T201
+        print(copied(line), flush=True)  # noqa: T201

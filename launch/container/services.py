@@ -5,6 +5,7 @@ Becoming it (exec) leaves nobody between the container and the program: signals,
 
 import fcntl
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from common.errors import EnvironmentFailure, WrongUse
+from common.log_lines import json_line, wants_json
 from launch.anvil import CHAIN_ID, STATE_FILE, STATE_INTERVAL_SECONDS, find_anvil
 from launch.container.places import (
     CHAIN,
@@ -28,6 +30,8 @@ from launch.node_keys import NODE_KEY_FILE
 from launch.supernode import AUTHORITY_FILE, CLIENT_DIR_KEY, quoted
 
 LOCK_FILE = ".claimed"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def chain() -> NoReturn:
@@ -94,9 +98,20 @@ def claim_folder(clients: Path) -> tuple[Path, int]:
     raise WrongUse(f"All {len(folders)} client folders are in use; start as many replicas as CLIENTS says.")
 
 
-def say(text: str) -> None:
-    """Write one line to the container's log."""
-    print(f"{text}.", flush=True)  # noqa: T201 - a service's log is its standard output
+def say(text: str, **fields: str | int) -> None:
+    """Write one line to the container's log: text, or JSON with `run` and `round` where TFEDRS_LOG_FORMAT says so."""
+    line = json_line("INFO", "tfedrs", text, fields) if wants_json() else f"{text}."
+    print(line, flush=True)  # noqa: T201 - a service's log is its standard output
+
+
+def copied(line: str) -> str:
+    """Return a line of Flower's own as this container's log shall have it, without its end."""
+    plain = _COLOURS.sub("", line).rstrip()
+    if not wants_json() or plain.startswith("{"):  # an app of ours has written JSON itself
+        return line.rstrip("\n")
+    level, _, message = plain.partition(":")
+    known = level.strip() in _LEVELS
+    return json_line(level.strip() if known else "INFO", "flwr", message.strip() if known else plain)
 
 
 def wait_for(address: Address) -> None:

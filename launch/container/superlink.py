@@ -19,7 +19,7 @@ from launch.container.places import (
     SUPERLINK,
     SUPERLINK_ADDRESS,
 )
-from launch.container.services import say
+from launch.container.services import copied, say
 from launch.control_api import ControlApi
 from launch.flower_environment import flower_environment, flower_program
 
@@ -68,4 +68,4 @@ def _copy_log(lines: Iterable[str]) -> None:
     """Copy a log without the line for each answered request, of which there are thousands."""
     for line in lines:
         if not _ANSWERED.search(line):
-            print(line, end="", flush=True)  # noqa: T201
+            print(copied(line), flush=True)  # noqa: T201

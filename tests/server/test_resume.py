@@ -79,7 +79,7 @@ def outcome(run: PlayedRun) -> dict[str, Any]:
         "treasury": (run.ledger.treasury_wei(), run.ledger.unclaimed_wei()),
         "files": {
             str(path.relative_to(run.folder)): None
-            if path.name in ("report.json", "report.html", "state.json")
+            if path.name in ("report.json", "report.html", "state.json", "status.json")
             else path.read_bytes()
             for path in sorted(run.folder.rglob("*"))
             if path.is_file()

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from server.replay.mismatch import Mismatch
 from tests.server.replay.recorded_run import RecordedRun
 
-REPORTED = ("report.json", "report.html", "state.json", "deployment.rewards.json")  # not what anything is verified by
+REPORTED = (
+    "report.json",
+    "report.html",
+    "state.json",
+    "status.json",
+    "deployment.rewards.json",
+)  # not what anything is verified by
 
 
 @pytest.fixture(scope="module")

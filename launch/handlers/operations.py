@@ -1,0 +1,33 @@
+"""The commands that look after runs."""
+
+import argparse
+import time
+from typing import Any
+
+from common.errors import WrongUse
+from launch.handlers.say import say
+
+_LOOK_SECONDS = 1.0
+
+
+def status(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Look at a run, once or until it has ended."""
+    if parsed.watch and parsed.json:
+        raise WrongUse("--json prints one object, and --watch looks again and again; leave one of them out.")
+    from launch.commands.status import describe  # noqa: PLC0415
+    from launch.commands.status import status as look  # noqa: PLC0415
+
+    seen = look(parsed.folder)
+    if not parsed.watch:
+        say(parsed, describe(seen))
+        return seen
+    from rich.console import Console  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    with Live(Text(describe(seen)), console=Console(), auto_refresh=False) as shown:
+        while seen["state"] in ("not begun", "running"):
+            time.sleep(_LOOK_SECONDS)
+            seen = look(parsed.folder)
+            shown.update(Text(describe(seen)), refresh=True)
+    return seen
