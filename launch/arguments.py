@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, help_text: str, examples: str) -> argparse.ArgumentParser:
         return _add(commands, name, help_text, examples)
 
+    _add_experiment(commands)
     add_machine_commands(add)
     add_operations_commands(add)
     return top
@@ -89,6 +90,22 @@ def _add(commands: _Commands, name: str, help_text: str, examples: str) -> argpa
     )
     added.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
     return added
+
+
+def _add_experiment(commands: _Commands) -> None:
+    help_text = "a table or figure of the papers"
+    added = commands.add_parser(
+        "experiment",
+        help=help_text,
+        description=f"{help_text[:1].upper()}{help_text[1:]}; without NAME, the list of them.",
+        epilog="examples:\n  tfedrs experiment\n  tfedrs experiment participation --seeds 1\n"
+        "  tfedrs experiment accuracy --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    added.add_argument("name", nargs="?", metavar="NAME", help="which one")
+    added.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its own arguments")
+    added.set_defaults(json=False)
 
 
 def _add_training(commands: _Commands, name: str, help_text: str) -> None:

@@ -87,6 +87,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "verify": ledger.verify,
     "claim": ledger.claim,
     "account": ledger.account,
+    "experiment": training.experiment,
     "provision": machines.provision,
     "coordinate": machines.coordinate,
     "participate": machines.participate,

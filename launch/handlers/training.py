@@ -1,4 +1,4 @@
-"""`tfedrs run` and `tfedrs simulate`."""
+"""`tfedrs run`, `tfedrs simulate` and `tfedrs experiment`."""
 
 import argparse
 from collections.abc import Callable
@@ -59,3 +59,18 @@ def _train(
     report = train(settings, options, console)
     say_what_came_out(console, report)
     return report
+
+
+def experiment(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Make a table or figure, or list them."""
+    from launch.commands.experiment import experiment as play  # noqa: PLC0415
+    from launch.commands.experiment import experiments  # noqa: PLC0415
+
+    if parsed.name is None:
+        known = experiments()
+        width = max(map(len, known))
+        for name, line in known.items():
+            print(f"{name:{width}}  {line}")  # noqa: T201
+    else:
+        play(parsed.name, parsed.arguments)
+    return {}
