@@ -1,7 +1,7 @@
 """How accurate the federation is, beside popularity, every client alone, and the same model trained centrally.
 
-    python -m experiments.accuracy --seeds 1 2 3
-    python -m experiments.accuracy --dataset ml-1m-ncf --clients 100 --rounds 8 --factors 128 --train-on-validation
+    tfedrs experiment accuracy --seeds 1 2 3
+    tfedrs experiment accuracy --dataset ml-1m-ncf --clients 100 --rounds 8 --factors 128 --train-on-validation
 
 The federation is the whole of it: messages, signatures, peers' scores, reputation, ledger (in memory), by
 `tfedrs simulate`'s own code. Settings are chosen on validation (`experiments.federated_reference`); the test columns
@@ -106,7 +106,7 @@ def data_folder() -> Path | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.accuracy", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="tfedrs experiment accuracy", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     for entry in fields(Settings):
         if entry.name == "seed":

@@ -1,6 +1,6 @@
 """How wide the calibration of reputations must be: honest clients only, three ways to choose its scale D.
 
-    python -m experiments.calibration_scale --seeds 1 2 3
+    tfedrs experiment calibration-scale --seeds 1 2 3
 
 R = clamp(1 - (hi - M) / D, 0, 1) with hi the median of the scores M. Compared, on validation:
   learning   D = the largest median gain so far, at least 0.05 (`server.reputation.learning_scale`)
@@ -39,7 +39,7 @@ RULES: dict[str, Scale] = {"learning": reputation.learning_scale, "spread": spre
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row for each rule: means over the seeds after the last round."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.calibration_scale")
+    parser = argparse.ArgumentParser(prog="tfedrs experiment calibration-scale")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=5)

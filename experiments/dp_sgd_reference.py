@@ -1,7 +1,7 @@
 """How accurate NCF is when every client takes noisy steps, by arrays alone, and what that costs.
 
-    python -m experiments.dp_sgd_reference --seeds 1 2 3
-    python -m experiments.dp_sgd_reference --noise-multipliers 11 --factors 4 --item-scale 0.5 --item-learning-rate 300
+    tfedrs experiment dp-sgd-reference --seeds 1 2 3
+    tfedrs experiment dp-sgd-reference --noise-multipliers 11 --factors 4 --item-scale 0.5 --item-learning-rate 300
 
 Beside popularity; the same steps with next to no noise, of which nothing is claimed; and every client alone, also
 without noise, as there is nobody to hide from. Settings are chosen on the validation columns.
@@ -156,7 +156,7 @@ def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.dp_sgd_reference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tfedrs experiment dp-sgd-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
     parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
     parser.add_argument("--clients", type=int, default=5)

@@ -1,6 +1,6 @@
 """How accurate and how fast federated rounds are, by arrays alone.
 
-    python -m experiments.federated_reference --dataset ml-1m-ncf --factors 128 --clients 100 --rounds 8 --seeds 1 2 3
+    tfedrs experiment federated-reference --dataset ml-1m-ncf --factors 128 --clients 100 --rounds 8 --seeds 1 2 3
 
 Settings are chosen on the validation column; the last block trains on the validation items too, as the last run of
 a chosen setting does. Set OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
@@ -82,7 +82,7 @@ def federated_rounds(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.federated_reference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tfedrs experiment federated-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
     parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
     parser.add_argument("--clients", type=int, default=100)

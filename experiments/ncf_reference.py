@@ -1,6 +1,6 @@
 """How accurate and how fast NCF is, federated and central, by arrays alone, beside iALS and a warm start from it.
 
-    python -m experiments.ncf_reference --seeds 1 2 3
+    tfedrs experiment ncf-reference --seeds 1 2 3
 
 Settings are chosen on the validation columns. Set OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
 """
@@ -101,7 +101,7 @@ def _numbers(trained: Sequence[Trained]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.ncf_reference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tfedrs experiment ncf-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
     parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
     parser.add_argument("--clients", type=int, default=5)

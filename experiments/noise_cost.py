@@ -1,6 +1,6 @@
 """What noise costs: the same federation with more and more of it, beside the epsilon that it buys.
 
-    python -m experiments.noise_cost --seeds 1 2 3
+    tfedrs experiment noise-cost --seeds 1 2 3
 
 Clients with an epsilon keep their metrics to themselves, so the last model is measured here, by somebody who holds all
 data: a figure that no participant of a real run has.
@@ -49,7 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one Markdown table."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.noise_cost", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tfedrs experiment noise-cost", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--clients", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)

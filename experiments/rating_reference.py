@@ -1,7 +1,7 @@
 """How accurately ratings are predicted, federated and central, by arrays alone, beside what they must beat.
 
-    python -m experiments.rating_reference --seeds 1 2 3
-    python -m experiments.rating_reference --dataset ml-1m --clients 100 --seeds 1
+    tfedrs experiment rating-reference --seeds 1 2 3
+    tfedrs experiment rating-reference --dataset ml-1m --clients 100 --seeds 1
 
 Settings are chosen on the validation columns. "exact" minimises the same objective by alternating least squares with
 all data in one place: what is reachable.
@@ -89,7 +89,7 @@ def _cell(values: Sequence[float]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.rating_reference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tfedrs experiment rating-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
     parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
     parser.add_argument("--clients", type=int, default=5)

@@ -1,6 +1,6 @@
 """What peers' scores of `mf` updates tell apart: honest ones, one that is turned round, one trained on flipped ratings.
 
-    python -m experiments.rating_scores
+    tfedrs experiment rating-scores
 
 Each score is the median over four shards, by arrays alone, everybody honest until then; the last columns are what
 calibration makes of them on the scale of the rounds so far: docs/decisions/0005-scores-of-rating-models.md.
@@ -28,7 +28,7 @@ CLIENTS, SHARDS = 5, 4
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one Markdown table: a row for each round and unit; what is not honest is the first client's."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.rating_scores", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tfedrs experiment rating-scores", description=__doc__)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)

@@ -1,8 +1,8 @@
 """Every model on the bundled data and on MovieLens-1M, beside what others published: writes docs/results.md.
 
-    TFEDRS_DATA=... python -m experiments.results               # all cases, about an hour and a half on one core
-    python -m experiments.results --cases bundled-ials          # one of them anew; the others stay
-    python -m experiments.results --list
+    TFEDRS_DATA=... tfedrs experiment results               # all cases, about an hour and a half on one core
+    tfedrs experiment results --cases bundled-ials          # one of them anew; the others stay
+    tfedrs experiment results --list
 
 A case is a whole federation by `tfedrs simulate`'s own code (messages, signatures, peers' scores, reputation, ledger in
 memory), with the same model trained centrally and by every client alone. Settings were chosen on validation items
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORD, PAGE = ROOT / "docs" / "results.json", ROOT / "docs" / "results.md"
 
 INTRODUCTION = """\
-Written by `python -m experiments.results` from `docs/results.json`, which holds every seed's figures: do not edit.
+Written by `tfedrs experiment results` from `docs/results.json`, which holds every seed's figures: do not edit.
 
 Leave-one-out: each user's last item is the test item, the one before it the validation item. HR and NDCG at 10 rank the
 test item among 99 sampled candidates; the columns `full` rank it among the whole catalogue. Ties count against it.
@@ -118,7 +118,7 @@ def measure(name: str, case: Case) -> dict[str, Any]:
         print(f"{name}, seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     described = {key: value for key, value in asdict(case).items() if key in ("title", "note", "published")}
     return described | {
-        "command": f"python -m experiments.results --cases {name}",
+        "command": f"tfedrs experiment results --cases {name}",
         "settings": {flag_of(key): value for key, value in case.settings.items()},
         "seeds": list(case.seeds),
         "commit": git_commit(),
@@ -127,7 +127,7 @@ def measure(name: str, case: Case) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.results", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="tfedrs experiment results", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", nargs="+", choices=list(CASES), metavar="CASE", help="default: all, see --list")
     parser.add_argument("--list", action="store_true", help="name the cases and do nothing")
     return parser
