@@ -22,12 +22,18 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainRepl
     Raises:
         Rejected: the model is not one that this client can train.
         WrongUse: a file of the folder is missing or damaged, or the round was answered for another model.
+        EnvironmentFailure: the disk refuses to keep the reply, so it is not sent.
     """
     account = folder.account
     binding = sign(node_binding_message(task.domain, task.run_id, account.address, node_id), account.key)
-    saved = folder.saved_reply(task.run_id, task.server_round, task.model_bytes)
-    if saved is not None:
-        return replace(saved, node_binding_signature=binding)
+    with folder.answering():
+        saved = folder.saved_reply(task.run_id, task.server_round, task.model_bytes)
+        return replace(saved, node_binding_signature=binding) if saved else _new_reply(task, binding, folder)
+
+
+def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> TrainReply:
+    """Train, and keep the signed reply before it is sent."""
+    account = folder.account
     model = model_of(task.settings)
     state = received_state(task, model, folder)
     entropy = noise_generator(task.settings, account.address, task.server_round)
@@ -45,6 +51,7 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainRepl
         node_binding_signature=binding,
         metrics={} if task.settings.withhold_metrics else local_metrics(model, state, user_vectors, folder.part),
     )
+    folder.save_user_vectors(task.model_bytes, user_vectors)
     folder.save_reply(task.run_id, task.server_round, task.model_bytes, reply)
     return reply
 
@@ -55,7 +62,10 @@ def measure(task: RoundTask, folder: ParticipantFolder) -> dict[str, float]:
         return {}
     model = model_of(task.settings)
     state = received_state(task, model, folder)
-    return local_metrics(model, state, model.fold_in(state, folder.part.train), folder.part)
+    user_vectors = model.fold_in(state, folder.part.train)
+    with folder.answering():
+        folder.save_user_vectors(task.model_bytes, user_vectors)
+    return local_metrics(model, state, user_vectors, folder.part)
 
 
 def received_state(task: RoundTask, model: Model, folder: ParticipantFolder) -> Arrays:

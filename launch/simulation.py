@@ -8,7 +8,7 @@ from client.scoring import PeerWork
 from client.store import ParticipantFolder
 from common.config import Settings
 from common.data.probe import ProbeShard
-from common.models import Arrays, Model
+from common.models import Arrays, FloatArray, Model
 from common.probe_scoring import ShardMetrics
 from common.wire import PeerTask, RoundTask, Subject, TrainReply
 from launch.in_process_grid import InProcessGrid
@@ -48,6 +48,9 @@ class _SimulatedFolder(ParticipantFolder):
 
     def save_reply(self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply) -> None:
         del run_id, server_round, model_bytes, reply
+
+    def save_user_vectors(self, model_bytes: bytes, vectors: FloatArray) -> None:
+        del model_bytes, vectors
 
 
 class _SharedFolders:

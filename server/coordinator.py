@@ -5,6 +5,7 @@ from pathlib import Path
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result
 
+from common.atomic_file import remove_leftovers
 from common.commitment import SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
@@ -53,6 +54,8 @@ def coordinate(
         LedgerConflict: the ledger holds another history of this run.
     """
     folder = RunFolder(run_dir, tensorboard=tensorboard)
+    folder.remove_leftovers()
+    remove_leftovers(federation.folder, (federation.rewards_file.name,))
     model = model_of(settings)
     cohort = ledger.participants()
     if len(cohort) < settings.clients:

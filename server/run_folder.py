@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.atomic_file import write_atomically
+from common.atomic_file import remove_leftovers, write_atomically
 from common.bounded_json import parse_json
 from common.errors import CheckFailed
 from common.update import object_name
@@ -49,6 +49,12 @@ class RunFolder:
         """
         self.path = path
         self._events = TensorboardEvents(path / "tensorboard") if tensorboard else None
+
+    def remove_leftovers(self) -> None:
+        """Remove the files that a kill has cut short; only for who alone writes here."""
+        objects = self.path / "objects"
+        for folder in (self.path, objects, objects / "updates", self.path / "evidence", self.path / "checkpoint"):
+            remove_leftovers(folder)
 
     def put_object(self, data: bytes) -> str:
         """Store a public object under its sha256 and return it."""

@@ -18,6 +18,7 @@ from common.data.dataset import Dataset
 from common.data.partition import partition_users
 from common.data.probe import draw_probe_pool
 from common.data.splits import leave_one_out
+from common.models import FloatArray
 from common.wire import PEER_EVALUATION, TrainReply
 from launch.in_process_grid import InProcessGrid
 from launch.preparation import PreparedData, committee_secret, draw_accounts, write_client_folders
@@ -208,6 +209,9 @@ class _ForgetfulFolder(ParticipantFolder):
         return None
 
     def save_reply(self, run_id: bytes, server_round: int, model_name: str, reply: TrainReply) -> None:
+        pass
+
+    def save_user_vectors(self, model_bytes: bytes, vectors: FloatArray) -> None:
         pass
 
 

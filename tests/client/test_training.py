@@ -148,7 +148,8 @@ def test_a_reply_that_was_interrupted_is_made_again(
     task: RoundTask, folder: ParticipantFolder, small: SmallFederation
 ) -> None:
     first = train(task, NODE, folder)
-    (reply_folder(small, task) / "reply.json").unlink()  # it is written last
+    (reply_folder(small, task) / "reply.json").unlink()  # it makes the reply one, and state.json comes after it
+    (small.client_dirs[0] / "state.json").unlink()
     assert train(task, NODE, folder) == first
 
 
