@@ -17,13 +17,6 @@ def add_operations_commands(add: Add) -> None:
     status.add_argument("--watch", action="store_true", help="look again every second, until the run has ended")
 
 
-def add_metrics_port(added: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
-    """Add `--metrics-port`."""
-    added.add_argument(
-        "--metrics-port", type=int, metavar="PORT", help="serve Prometheus metrics on this port of 127.0.0.1"
-    )
-
-
 def _folder(added: argparse.ArgumentParser, help_text: str) -> None:
     default = Path("runs/latest")
     added.add_argument("folder", nargs="?", default=default, type=Path, metavar="DIR", help=f"{help_text} ({default})")
