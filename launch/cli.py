@@ -95,6 +95,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "revoke": machines.revoke,
     "bundle": machines.bundle,
     "status": operations.status,
+    "doctor": operations.doctor,
 }
 
 

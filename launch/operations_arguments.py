@@ -15,6 +15,13 @@ def add_operations_commands(add: Add) -> None:
     )
     _folder(status, "a run, or a federation for its newest run")
     status.add_argument("--watch", action="store_true", help="look again every second, until the run has ended")
+    doctor = add(
+        "doctor",
+        "looks for what will not work: versions, disk, ports, clocks, keys, chain",
+        "  tfedrs doctor\n  tfedrs doctor cinema/coordinator\n  tfedrs doctor runs/latest --chain http://127.0.0.1:8545",
+    )
+    doctor.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a run, a coordinator or a participant")
+    doctor.add_argument("--chain", default="", metavar="URL", help="(the plan's, or the one in TFEDRS_CHAIN_URL)")
 
 
 def _folder(added: argparse.ArgumentParser, help_text: str) -> None:

@@ -1,6 +1,7 @@
 """The commands that look after runs."""
 
 import argparse
+import json
 import time
 from typing import Any
 
@@ -31,3 +32,18 @@ def status(parsed: argparse.Namespace) -> dict[str, Any]:
             seen = look(parsed.folder)
             shown.update(Text(describe(seen)), refresh=True)
     return seen
+
+
+def doctor(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Look for what will not work; exit code 1 where something will not."""
+    from launch.commands.doctor import as_record, describe, examine, raise_if_any_failed  # noqa: PLC0415
+
+    findings = examine(parsed.folder, parsed.chain)
+    if parsed.json:
+        record = as_record(findings)
+        if not record["healthy"]:
+            print(json.dumps(record))  # noqa: T201
+    else:
+        say(parsed, describe(findings))
+    raise_if_any_failed(findings)
+    return as_record(findings)
