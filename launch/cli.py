@@ -96,6 +96,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "bundle": machines.bundle,
     "status": operations.status,
     "doctor": operations.doctor,
+    "backup": operations.backup,
+    "restore": operations.restore,
 }
 
 
