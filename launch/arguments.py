@@ -7,7 +7,7 @@ from typing import NoReturn, TypeAlias
 
 from common.config import Settings, flag_of
 from common.errors import WrongUse
-from launch.machine_arguments import add_machine_commands
+from launch.machine_arguments import add_machine_commands, add_metrics_port
 from launch.operations_arguments import add_operations_commands
 
 _TRAINING_EXAMPLES = """\
@@ -129,6 +129,7 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
     where.add_argument("--tensorboard", action="store_true", help="write TensorBoard event files into the run folder")
     if name == "run":
         where.add_argument("--hold", action="store_true", help="start everything, and wait for runs of `flwr run`")
+        add_metrics_port(where)
         where.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run, as it was set")
     add_settings(added)
 

@@ -96,6 +96,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "revoke": machines.revoke,
     "bundle": machines.bundle,
     "status": operations.status,
+    "doctor": operations.doctor,
+    "backup": operations.backup,
+    "restore": operations.restore,
 }
 
 

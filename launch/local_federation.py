@@ -139,6 +139,10 @@ class LocalFederation:
         if not self.status(run_id).startswith("finished"):
             self._control.stop_run(run_id)
 
+    def online(self) -> int:
+        """How many nodes are connected now."""
+        return len(self._control.online_nodes())
+
     def raise_if_any_ended(self, when: str) -> None:
         """Raise EnvironmentFailure, one sentence with the log's name, if the SuperLink or a SuperNode ended."""
         self._superlink.raise_if_any_ended(when)

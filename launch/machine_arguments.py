@@ -10,6 +10,12 @@ Add = Callable[[str, str, str], argparse.ArgumentParser]
 """From a command's name, its help and its examples to its parser."""
 
 
+def add_metrics_port(added: argparse._ActionsContainer) -> None:
+    """Add `--metrics-port`."""
+    text = "serve Prometheus metrics on this port of 127.0.0.1"
+    added.add_argument("--metrics-port", type=int, metavar="PORT", help=text)
+
+
 def add_machine_commands(add: Add) -> None:
     """Add `provision`, `coordinate`, `participate`, `join`, `admit`, `revoke` and `bundle`."""
     provision = add(
@@ -24,6 +30,7 @@ def add_machine_commands(add: Add) -> None:
     coordinate = add("coordinate", "the coordinator's machine", "  tfedrs coordinate cinema/coordinator")
     coordinate.add_argument("folder", type=Path, metavar="DIR", help="as provision wrote it")
     coordinate.add_argument("--chain", default="auto", metavar="URL", help="another URL of the plan's chain")
+    add_metrics_port(coordinate)
 
     participate = add("participate", "a participant's machine", "  tfedrs participate cinema/participants/alice")
     participate.add_argument("folder", type=Path, metavar="DIR", help="as provision wrote it, with its keys")

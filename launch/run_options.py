@@ -19,6 +19,7 @@ class RunOptions:
             ledger has paid so far is kept beside that file.
         resume: The folder of an interrupted run to go on with; nothing else but the chain's URL is then looked at.
         tensorboard: Whether to write TensorBoard event files too.
+        metrics_port: Where to serve metrics; None serves none.
         data_root: Folder of the data sets that are not bundled (TFEDRS_DATA).
     """
 
@@ -29,6 +30,7 @@ class RunOptions:
     data_root: Path | None
     resume: Path | None = None
     tensorboard: bool = False
+    metrics_port: int | None = None
 
 
 def data_root() -> Path | None:

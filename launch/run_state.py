@@ -86,7 +86,7 @@ def names_of_accounts(home: Path) -> dict[str, str]:
     names = {str(record["account"]): str(record["name"]) for _, record in records if {"account", "name"} <= set(record)}
     for path, record in _records(home.glob("participants/*/account.json")):
         if "address" in record:
-            names[_account(str(record["address"]))] = path.parent.name
+            names[account_of(str(record["address"]))] = path.parent.name
     if (home / MEMBERS).exists():
         names |= {member.account: member.name for member in load_members(home / MEMBERS)}
     return names
@@ -104,7 +104,8 @@ def _records(paths: Iterable[Path]) -> list[tuple[Path, dict[str, Any]]]:
     return found
 
 
-def _account(address: str) -> str:
+def account_of(address: str) -> str:
+    """Return the account of a keystore's address, with its checksum."""
     from eth_utils.address import to_checksum_address  # noqa: PLC0415 - only here
 
     try:

@@ -13,6 +13,7 @@ from launch.chain_choice import external_url, open_chain
 from launch.commands.hold import say_what_to_type
 from launch.federation_plan import PLAN_FILE, load_plan
 from launch.flower_cli import write_flower_home
+from launch.metrics_server import serve_metrics
 from launch.node_register import NodeRegister
 from launch.processes import POLL_SECONDS
 from launch.served_federation import PublicEnd, ServedFederation
@@ -24,12 +25,13 @@ _WHEN = "while the federation was up"
 _LOOK_SECONDS = 10 * POLL_SECONDS
 
 
-def coordinate(coordinator_dir: Path, chain: str, console: Console) -> NoReturn:
+def coordinate(coordinator_dir: Path, chain: str, metrics_port: int | None, console: Console) -> NoReturn:
     """Start chain, SuperLink and proxy, let the admitted nodes in, say how to submit runs, and stay.
 
     Args:
         coordinator_dir: As `tfedrs provision` wrote it.
         chain: "auto" for the plan's chain, or another URL of the same chain.
+        metrics_port: Where to serve metrics; None serves none.
         console: For people.
 
     Raises:
@@ -49,7 +51,10 @@ def coordinate(coordinator_dir: Path, chain: str, console: Console) -> NoReturn:
         deployment.check(endpoint.url)
         ledger = ChainLedger(endpoint.url, deployment, load_account(coordinator_dir).key)
         environment = {COORDINATOR_VARIABLE: str(coordinator_dir), CHAIN_VARIABLE: endpoint.url}
-        with ServedFederation(home / "served", end, environment) as federation:
+        with (
+            ServedFederation(home / "served", end, environment) as federation,
+            serve_metrics(home, metrics_port, lambda: len(federation.control.online_nodes())),
+        ):
             register = NodeRegister(federation.control, ledger, coordinator_dir)
             _follow(register, console)
             flower_home = home / "served" / "flower" / "cli"

@@ -13,6 +13,7 @@ from launch.commands.run import ready_run
 from launch.flower_cli import CONNECTION, write_flower_home
 from launch.flower_environment import flower_program
 from launch.local_federation import TICK_SECONDS, LocalFederation
+from launch.metrics_server import serve_metrics
 from launch.progress import say_what_starts
 from launch.run_options import RunOptions
 from launch.workspace import PROJECT_ROOT
@@ -34,7 +35,10 @@ def hold(settings: Settings, options: RunOptions, console: Console) -> NoReturn:
     with ready_run(settings, options) as ready:
         say_what_starts(console, ready)
         environment = {COORDINATOR_VARIABLE: str(ready.federation.folder), CHAIN_VARIABLE: ready.chain_url}
-        with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs, environment=environment) as federation:
+        with (
+            LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs, environment=environment) as federation,
+            serve_metrics(ready.folder, options.metrics_port, federation.online),
+        ):
             home = ready.folder / "flower" / "cli"
             write_flower_home(home, federation.address, federation.authority)
             say_what_to_type(console, home, ready.folder)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from common.config import Settings
 from launch.local_federation import LocalFederation
+from launch.metrics_server import serve_metrics
 from launch.prepared_run import PreparedRun, prepared_run
 from launch.progress import RunProgress, say_what_starts
 from launch.resumed_run import resumed_run
@@ -35,7 +36,10 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
         with ready_run(settings, options) as ready:
             say_what_starts(console, ready)
             progress.say(f"starting SuperLink and {settings.clients} SuperNodes")
-            with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs) as federation:
+            with (
+                serve_metrics(ready.folder, options.metrics_port),
+                LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs) as federation,
+            ):
                 start_seconds = time.monotonic() - began
                 run_id = federation.submit(
                     settings.to_run_config()

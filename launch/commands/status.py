@@ -45,9 +45,10 @@ def status(folder: Path, sight: Sight | None = None) -> dict[str, Any]:
         sight: Where to look beside it; None finds out from the folder.
 
     Returns:
-        run (None where none has begun), state ("not begun", "running", "done", "failed", "interrupted", or "silent" for
-        a run on another machine that gives no sign of life), what status.json says, settled rounds, the last row's
-        figures, nodes by name with whether they are online (None where no SuperLink answers), and advice.
+        run (None where none has begun), state ("not begun", "running", "done", "failed", "interrupted", "stopped" for a
+        restored run, or "silent" for one on another machine that gives no sign of life), what status.json says, settled
+        rounds, the last row's figures, nodes by name with whether they are online (None where no SuperLink answers),
+        and advice.
 
     Raises:
         WrongUse: there is no run and no federation.
@@ -146,13 +147,13 @@ def _sentence(seen: Mapping[str, Any]) -> str:
 
 def _state(run: RunState, now: float) -> str:
     if run.status is None:
-        return "done" if run.report.get("final") else "silent"
+        return "done" if run.report.get("final") else "stopped"  # restored from a backup, which holds no status
     life = run.status.life(now)
     return run.status.phase if life == "ended" else _WORDS[life]
 
 
 def _advice(run: RunState, state: str, sight: Sight) -> str | None:
-    if state not in ("interrupted", "failed"):
+    if state not in ("interrupted", "failed", "stopped"):
         return None
     if run.report.get("ledger", {}).get("kind") == "memory":
         return "its ledger was kept in memory and is gone; start another run"

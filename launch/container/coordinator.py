@@ -15,13 +15,17 @@ from launch.container.places import (
     AUTHORITY,
     CHAIN_URL,
     COORDINATOR,
+    EVERYWHERE,
+    METRICS_PORT,
     RECORD,
     SCRATCH,
     SUPEREXEC_SECRET,
     SUPERLINK_ADDRESS,
 )
 from launch.container.services import copied, say, wait_for
+from launch.control_api import ControlApi
 from launch.flower_environment import flower_environment, flower_program
+from launch.metrics_server import serve_metrics
 from server.app import CHAIN_VARIABLE, COORDINATOR_VARIABLE
 
 LOOK_SECONDS = 2.0
@@ -40,7 +44,11 @@ def coordinator() -> int:
         CHAIN_VARIABLE: CHAIN_URL,
     }
     settled = settled_rounds(RECORD / "runs")
-    with foreground(command, environment) as process:
+    with (
+        ControlApi(str(SUPERLINK_ADDRESS), AUTHORITY, Path("docker compose logs superlink")) as control,
+        serve_metrics(RECORD, METRICS_PORT, lambda: len(control.online_nodes()), host=EVERYWHERE),
+        foreground(command, environment) as process,
+    ):
         threading.Thread(target=_copy_log, args=(process.stdout,), daemon=True).start()
         while (code := process.poll()) is None:
             now = settled_rounds(RECORD / "runs")

@@ -41,5 +41,6 @@ class Address:
 CHAIN_ADDRESS = Address("chain", 8545)
 CHAIN_URL = f"http://{CHAIN_ADDRESS}"
 SUPERLINK_ADDRESS = Address("superlink", 8000)
+METRICS_PORT = 9464  # of the coordinator, for Prometheus
 NODE_PORT = 9094  # of a SuperNode, for its own processes
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside the project's own network; compose publishes on 127.0.0.1 alone

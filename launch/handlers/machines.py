@@ -24,7 +24,7 @@ def coordinate(parsed: argparse.Namespace) -> dict[str, Any]:
 
     from launch.commands.coordinate import coordinate as stay  # noqa: PLC0415
 
-    stay(parsed.folder, parsed.chain, Console(stderr=True, quiet=parsed.json))
+    stay(parsed.folder, parsed.chain, parsed.metrics_port, Console(stderr=True, quiet=parsed.json))
 
 
 def participate(parsed: argparse.Namespace) -> dict[str, Any]:

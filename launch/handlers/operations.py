@@ -1,6 +1,7 @@
 """The commands that look after runs."""
 
 import argparse
+import json
 import time
 from typing import Any
 
@@ -31,3 +32,42 @@ def status(parsed: argparse.Namespace) -> dict[str, Any]:
             seen = look(parsed.folder)
             shown.update(Text(describe(seen)), refresh=True)
     return seen
+
+
+def doctor(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Look for what will not work; exit code 1 where something will not."""
+    from launch.commands.doctor import as_record, describe, examine, raise_if_any_failed  # noqa: PLC0415
+
+    findings = examine(parsed.folder, parsed.chain)
+    if parsed.json:
+        record = as_record(findings)
+        if not record["healthy"]:
+            print(json.dumps(record))  # noqa: T201
+    else:
+        say(parsed, describe(findings))
+    raise_if_any_failed(findings)
+    return as_record(findings)
+
+
+def backup(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Write a backup."""
+    from launch.commands.backup import backup as write_backup  # noqa: PLC0415
+
+    result = write_backup(parsed.folder, parsed.out)
+    say(parsed, f"{result['file']} holds {result['files']} files, {result['bytes']:,} bytes, private keys among them.")
+    return result
+
+
+def restore(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Write a backup's files into a new folder."""
+    from launch.commands.backup import restore as write_files  # noqa: PLC0415
+
+    result = write_files(parsed.archive, parsed.into)
+    say(parsed, f"{result['folder']} is a {result['kind']} again; never let the one that it is a copy of run too.")
+    if result["given_ledger"] is not None:
+        say(
+            parsed,
+            f"{result['given_ledger']} holds the addresses and rewards of a ledger that other runs may use too; put "
+            "them where they lay, unless newer ones are there.",
+        )
+    return result

@@ -54,6 +54,7 @@ def _train(
         data_root=data_root(),
         resume=getattr(parsed, "resume", None),
         tensorboard=parsed.tensorboard,
+        metrics_port=getattr(parsed, "metrics_port", None),
     )
     console = Console(stderr=True, quiet=parsed.json)
     report = train(settings, options, console)

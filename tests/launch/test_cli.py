@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("run", "simulate", "deploy", "verify", "claim", "account"),
     *("provision", "coordinate", "participate", "join", "admit", "revoke", "bundle"),
-    *("status", "experiment"),
+    *("status", "experiment", "doctor", "backup", "restore"),
 )
 
 
