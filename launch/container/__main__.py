@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     services = top.add_subparsers(metavar="SERVICE", dest="service", required=True)
     for name in ("chain", "superlink", "coordinator", "client"):
         services.add_parser(name)
+    services.add_parser("node").add_argument("folder", type=Path)  # what the service client starts
     add_settings(services.add_parser("prepare"))
     train = services.add_parser("train")
     train.add_argument("--resume", metavar="N", help="go on with the interrupted run N, as it was set")
@@ -28,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         parsed = top.parse_args(arguments)
         told = {flag_of(entry.name): vars(parsed)[entry.name] for entry in fields(Settings) if entry.name in parsed}
+        if parsed.service == "node":
+            from launch.container.node import node  # noqa: PLC0415
+
+            node(parsed.folder)
         return _serve(parsed.service, told, getattr(parsed, "resume", None))
     except TfedrsError as error:
         print(f"tfedrs: {as_sentence(str(error))}", file=sys.stderr)  # noqa: T201
