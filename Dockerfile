@@ -32,7 +32,7 @@ COPY common common
 COPY contracts contracts
 COPY launch launch
 COPY server server
-RUN pip install --quiet --no-deps --editable . && python -m compileall -qq client common contracts launch server
+RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -qq client common contracts launch server
 
 FROM ${PYTHON_IMAGE} AS runtime
 # Python's own modules come without bytecode in the official image.
