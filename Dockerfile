@@ -14,14 +14,15 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/tfedrs/venv
 ENV PATH=/opt/tfedrs/venv/bin:$PATH
-RUN pip install --quiet torch==2.13.0 ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"}
-# The pins of pyproject.toml and nothing else of the project, so that this layer lasts while the code changes.
 WORKDIR /opt/tfedrs/app
+COPY requirements.lock ./
+RUN pip install --quiet --no-compile --constraint requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
+# The needs of pyproject.toml and nothing else of the project, so that this layer lasts while the code changes.
 COPY pyproject.toml ./
 RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-      > /tmp/pins.txt \
-    && pip install --quiet --requirement /tmp/pins.txt \
-    && { python -m compileall -qq /opt/tfedrs/venv || true; }
+      > /tmp/needs.txt \
+    && pip install --quiet --no-compile --constraint requirements.lock --requirement /tmp/needs.txt \
+    && { python -m compileall -qq -j 0 /opt/tfedrs/venv || true; }
 
 FROM environment AS application
 # A message starts a fresh process on a node: without bytecode each phase takes twice as long.
@@ -31,11 +32,11 @@ COPY common common
 COPY contracts contracts
 COPY launch launch
 COPY server server
-RUN pip install --quiet --no-deps --editable . && python -m compileall -qq client common contracts launch server
+RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -qq client common contracts launch server
 
 FROM ${PYTHON_IMAGE} AS runtime
 # Python's own modules come without bytecode in the official image.
-RUN python -m compileall -qq /usr/local/lib/python3.11 || true
+RUN python -m compileall -qq -j 0 /usr/local/lib/python3.11 || true
 RUN groupadd --gid 10001 tfedrs && useradd --uid 10001 --gid 10001 --home-dir /tmp --shell /usr/sbin/nologin tfedrs \
     && mkdir -p /srv/tfedrs/chain /srv/tfedrs/clients /srv/tfedrs/record /srv/tfedrs/coordinator /srv/tfedrs/superlink \
     && chown -R tfedrs:tfedrs /srv/tfedrs && chmod 700 /srv/tfedrs/*

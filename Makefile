@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-machines test-compose clean
+.PHONY: help setup demo check test test-machines test-compose lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,19 +34,22 @@ test-machines: $(RUNTIME)  ## A federation over network namespaces as separate h
 test-compose: $(RUNTIME)  ## docker compose with real containers: rounds, verification, killed services
 	PYTHON=$(BIN)/python tests/compose/run.sh
 
+lock: $(DEV)  ## Choose the versions of all packages anew, within the ranges of pyproject.toml: requirements.lock
+	$(BIN)/python .ci/lock.py
+
 clean:  ## Remove what the targets installed and what tools cached; runs stay
 	rm -rf $(VENV) node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # torch comes first and by itself: a later requirement then finds it instead of choosing another build.
-$(RUNTIME): pyproject.toml
+$(RUNTIME): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --constraint requirements.lock torch
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable .
 	$(BIN)/python -m compileall -qq $(VENV)/lib client common contracts experiments launch server || true
 	touch $@
 
 $(DEV): $(RUNTIME)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	touch $@
 
 # Anvil, forge, the Solidity compiler and OpenZeppelin. Without npm a run uses the embedded chain.

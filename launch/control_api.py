@@ -118,6 +118,11 @@ class ControlApi:
         status = self._call(self._client.ListRuns, ListRunsRequest(run_id=run_id)).run_dict[run_id].status
         return f"{status.status}:{status.sub_status}".rstrip(":"), status.details
 
+    def started_runs(self) -> list[int]:
+        """The ids of the runs that some coordinator has taken up and not finished."""
+        runs = self._call(self._client.ListRuns, ListRunsRequest()).run_dict
+        return [run_id for run_id, run in runs.items() if run.status.status in {"starting", "running"}]
+
     def stop_run(self, run_id: int) -> None:
         """Stop a run that has not finished; the SuperLink refuses for one that has."""
         self._call(self._client.StopRun, StopRunRequest(run_id=run_id))

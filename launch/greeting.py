@@ -1,4 +1,4 @@
-"""A participant's first call: says in one sentence why the federation would not let its SuperNode in."""
+"""What is asked of a SuperLink in a node's name: whether it would be let in, and goodbye for one that died."""
 
 import socket
 import ssl
@@ -58,11 +58,7 @@ def check_node(address: str, authority: Path, key: ec.EllipticCurvePrivateKey) -
         WrongUse: it does not.
         EnvironmentFailure: nobody answers as a SuperLink does.
     """
-    interceptors: list[ProtobufClientInterceptor] = [
-        RuntimeVersionHttpInterceptor(component_name="SuperNode"),
-        NodeAuthHttpInterceptor(key, key.public_key()),
-    ]
-    client = FleetHttpClient.from_server_address(address, False, authority.read_bytes(), interceptors=interceptors)
+    client = _fleet_client(address, authority, key)
     request = ActivateNodeRequest(
         public_key=public_key_to_bytes(key.public_key()), heartbeat_interval=_HEARTBEAT_SECONDS
     )
@@ -80,6 +76,27 @@ def check_node(address: str, authority: Path, key: ec.EllipticCurvePrivateKey) -
         raise EnvironmentFailure(f"The coordinator at {address} answers {status}; ask whether it is up.") from error
     except httpx.HTTPError as error:
         raise EnvironmentFailure(f"The coordinator at {address} does not answer ({error}).") from error
+
+
+def say_goodbye(address: str, authority: Path, key: ec.EllipticCurvePrivateKey, node_id: int) -> None:
+    """End the connection of a SuperNode that cannot do so itself any more; only for who knows that it is dead.
+
+    Raises:
+        EnvironmentFailure: the SuperLink does not answer, or knows of no such connection.
+    """
+    try:
+        with _fleet_client(address, authority, key) as client:
+            client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
+    except httpx.HTTPError as error:
+        raise EnvironmentFailure(f"The earlier connection with {address} cannot be ended ({error}).") from error
+
+
+def _fleet_client(address: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> FleetHttpClient:
+    interceptors: list[ProtobufClientInterceptor] = [
+        RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+        NodeAuthHttpInterceptor(key, key.public_key()),
+    ]
+    return FleetHttpClient.from_server_address(address, False, authority.read_bytes(), interceptors=interceptors)
 
 
 def _sentence(error: ssl.SSLCertVerificationError, address: str, authority: Path) -> str:

@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in launch/cli.py, before numpy
 
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     services = top.add_subparsers(metavar="SERVICE", dest="service", required=True)
     for name in ("chain", "superlink", "coordinator", "client", "status"):
         services.add_parser(name)
+    services.add_parser("node").add_argument("folder", type=Path)  # what the service client starts
     add_settings(services.add_parser("prepare"))
     train = services.add_parser("train")
     train.add_argument("--resume", metavar="N", help="go on with the interrupted run N, as it was set")
@@ -29,6 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
         parsed = top.parse_args(arguments)
         wants_json()  # a wrong TFEDRS_LOG_FORMAT is told at once
         told = {flag_of(entry.name): vars(parsed)[entry.name] for entry in fields(Settings) if entry.name in parsed}
+        if parsed.service == "node":
+            from launch.container.node import node  # noqa: PLC0415
+
+            node(parsed.folder)
         return _serve(parsed.service, told, getattr(parsed, "resume", None))
     except TfedrsError as error:
         print(f"tfedrs: {as_sentence(str(error))}", file=sys.stderr)  # noqa: T201

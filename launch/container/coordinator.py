@@ -7,7 +7,6 @@ runs go, their reports, which are rewritten after every round, are watched.
 import json
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from launch.container.foreground import foreground
@@ -22,7 +21,8 @@ from launch.container.places import (
     SUPEREXEC_SECRET,
     SUPERLINK_ADDRESS,
 )
-from launch.container.services import copied, say, wait_for
+from launch.container.service_log import copy_log
+from launch.container.services import say, wait_for
 from launch.control_api import ControlApi
 from launch.flower_environment import flower_environment, flower_program
 from launch.metrics_server import serve_metrics
@@ -32,7 +32,11 @@ LOOK_SECONDS = 2.0
 
 
 def coordinator() -> int:
-    """Stay until the SuperExec ends; returns its exit code."""
+    """Stay until the SuperExec ends; returns its exit code.
+
+    Raises:
+        EnvironmentFailure: the SuperLink does not answer.
+    """
     wait_for(SUPERLINK_ADDRESS)
     command = [
         *(flower_program("flower-superexec"), "--runtime-api-address", str(SUPERLINK_ADDRESS)),
@@ -43,13 +47,18 @@ def coordinator() -> int:
         COORDINATOR_VARIABLE: str(RECORD / "coordinator"),
         CHAIN_VARIABLE: CHAIN_URL,
     }
-    settled = settled_rounds(RECORD / "runs")
     with (
         ControlApi(str(SUPERLINK_ADDRESS), AUTHORITY, Path("docker compose logs superlink")) as control,
         serve_metrics(RECORD, METRICS_PORT, lambda: len(control.online_nodes()), host=EVERYWHERE),
-        foreground(command, environment) as process,
     ):
-        threading.Thread(target=_copy_log, args=(process.stdout,), daemon=True).start()
+        end_interrupted_runs(control)
+        return _serve_runs(command, environment)
+
+
+def _serve_runs(command: list[str], environment: dict[str, str]) -> int:
+    settled = settled_rounds(RECORD / "runs")
+    with foreground(command, environment) as process:
+        threading.Thread(target=copy_log, args=(process.stdout,), daemon=True).start()
         while (code := process.poll()) is None:
             now = settled_rounds(RECORD / "runs")
             for run in now.keys() - settled.keys():
@@ -62,6 +71,19 @@ def coordinator() -> int:
     return code
 
 
+def end_interrupted_runs(control: ControlApi) -> None:
+    """End the runs whose ServerApps went down with the coordinator that was here before.
+
+    The SuperLink would take them for running until two of their heartbeats are missing, a minute; so would whoever
+    waits to go on with one.
+    """
+    for run_id in control.started_runs():
+        control.stop_run(run_id)
+        say(
+            "A run was interrupted by the end of its coordinator; go on with `docker compose run --rm train --resume N`"
+        )
+
+
 def settled_rounds(runs: Path) -> dict[str, int]:
     """Return how many rounds the report of each run has; 0 before the first."""
     counts = {}
@@ -71,8 +93,3 @@ def settled_rounds(runs: Path) -> dict[str, int]:
         except FileNotFoundError:
             counts[folder.name] = 0
     return counts
-
-
-def _copy_log(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(copied(line), flush=True)  # noqa: T201

@@ -10,10 +10,17 @@ STOP_SECONDS = 8.0  # compose waits ten before it kills
 
 
 @contextmanager
-def foreground(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+def foreground(
+    command: Sequence[str], environment: Mapping[str, str], keep_open: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[str]]:
     """Start a program whose output, both streams, the caller reads; at the end of the block it is stopped.
 
     SIGTERM raises SystemExit inside the block.
+
+    Args:
+        command: The program and its arguments.
+        environment: All of its variables.
+        keep_open: File descriptors of this program that the child holds, too.
     """
     with (
         termination_raises(),
@@ -24,6 +31,7 @@ def foreground(command: Sequence[str], environment: Mapping[str, str]) -> Iterat
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            pass_fds=keep_open,
         ) as process,
     ):
         try:

@@ -1,9 +1,7 @@
 """The service `superlink`: Flower's SuperLink, and the registration of the members' nodes once it answers."""
 
-import re
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from common.errors import EnvironmentFailure
@@ -19,12 +17,12 @@ from launch.container.places import (
     SUPERLINK,
     SUPERLINK_ADDRESS,
 )
-from launch.container.services import copied, say
+from launch.container.service_log import copy_log
+from launch.container.services import say
 from launch.control_api import ControlApi
 from launch.flower_environment import flower_environment, flower_program
 
 START_SECONDS = 120.0
-_ANSWERED = re.compile(r'\[uvicorn\.access\].*" 2\d\d$|ControlServicer\.(ListRuns|ListNodes)\s*$')
 
 
 def superlink() -> int:
@@ -51,7 +49,7 @@ def superlink() -> int:
         foreground(command, flower_environment(SCRATCH / "flower")) as process,
         ControlApi(here, AUTHORITY, Path("docker compose logs superlink")) as control,
     ):
-        threading.Thread(target=_copy_log, args=(process.stdout,), daemon=True).start()
+        threading.Thread(target=copy_log, args=(process.stdout,), daemon=True).start()
         deadline = time.monotonic() + START_SECONDS
         while not control.answers():
             if process.poll() is not None or time.monotonic() > deadline:
@@ -62,10 +60,3 @@ def superlink() -> int:
         READY_FILE.touch()
         say(f"The SuperLink is up and knows {len(members)} nodes")
         return process.wait()
-
-
-def _copy_log(lines: Iterable[str]) -> None:
-    """Copy a log without the line for each answered request, of which there are thousands."""
-    for line in lines:
-        if not _ANSWERED.search(line):
-            print(copied(line), flush=True)  # noqa: T201

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from common.errors import WrongUse
 from common.log_lines import JsonFormatter, TextFormatter, json_line, log_context, wants_json
-from launch.container.services import copied, say
+from launch.container.service_log import readable
+from launch.container.services import say
 from tests.small_federation import prepare
 
 ROOT = Path(__file__).parents[2]
@@ -141,10 +142,10 @@ def test_a_service_speaks_the_format_of_its_apps(
     say("Run 2: round 1 is settled", run="2", round=1)
     line = json.loads(capsys.readouterr().out)
     assert (line["message"], line["run"], line["round"]) == ("Run 2: round 1 is settled", "2", 1)
-    flower = json.loads(copied("\x1b[93mWARNING \x1b[0m:   no node\n"))
+    flower = json.loads(readable("\x1b[93mWARNING \x1b[0m:   no node\n"))
     assert (flower["level"], flower["message"], flower["logger"]) == ("WARNING", "no node", "flwr")
-    assert json.loads(copied("a line of nobody: none\n"))["message"] == "a line of nobody: none"
+    assert json.loads(readable("a line of nobody: none\n"))["message"] == "a line of nobody: none"
     ours = json_line("INFO", "flwr", "trained")
-    assert copied(ours + "\n") == ours
+    assert readable(ours + "\n") == ours
     monkeypatch.setenv("TFEDRS_LOG_FORMAT", "text")
-    assert copied("INFO :  up\n") == "INFO :  up"
+    assert readable("INFO :  up\n") == "INFO up"

@@ -11,6 +11,7 @@ from common.errors import WrongUse
 from launch.container.__main__ import main
 from launch.container.coordinator import settled_rounds
 from launch.container.members import Member, load_members, save_members
+from launch.container.service_log import readable
 from launch.container.services import claim_folder
 from launch.workspace import PROJECT_ROOT
 
@@ -45,6 +46,24 @@ def test_rounds_are_counted_in_the_reports(tmp_path: Path) -> None:
     (tmp_path / "1" / "report.json").write_text(json.dumps({"rounds": [{}, {}]}))
     (tmp_path / "2").mkdir()
     assert settled_rounds(tmp_path) == {"1": 2, "2": 0}
+
+
+@pytest.mark.parametrize(
+    ("said", "logged"),
+    [
+        ("\x1b[92mINFO \x1b[0m:      Sent successfully\n", "INFO Sent successfully"),
+        ("\x1b[92mINFO \x1b[0m:      \n", ""),
+        ('INFO :      [uvicorn.access] 172.18.0.5:1 - "POST /v1/fleet/pull-messages HTTP/1.1" 200\n', ""),
+        (
+            'INFO :      [uvicorn.access] 172.18.0.5:1 - "POST /v1/fleet/pull-messages HTTP/1.1" 500\n',
+            'INFO [uvicorn.access] 172.18.0.5:1 - "POST /v1/fleet/pull-messages HTTP/1.1" 500',
+        ),
+        ('  File "x.py", line 1, in y\n', '  File "x.py", line 1, in y'),
+        ("ERROR: what failed\n", "ERROR what failed"),
+    ],
+)
+def test_the_log_has_flowers_messages_without_what_says_nothing(said: str, logged: str) -> None:
+    assert readable(said) == logged
 
 
 def test_a_wrong_flag_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
