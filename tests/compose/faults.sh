@@ -136,7 +136,7 @@ fault_clients() {
 # Each of the others in the middle of a round of one run, which must have all of its rounds in the end.
 fault_services() {
   local service before killed
-  begin_run 3 8
+  begin_run 3 9
   for service in chain superlink coordinator; do
     middle_of_a_round
     say "$service is killed in the middle of round $((SETTLED + 1)) of run 3"
