@@ -5,7 +5,6 @@ runs go, their reports, which are rewritten after every round, are watched.
 """
 
 import json
-import threading
 import time
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from launch.container.places import (
     SUPEREXEC_SECRET,
     SUPERLINK_ADDRESS,
 )
-from launch.container.service_log import copy_log
 from launch.container.services import say, wait_for
 from launch.control_api import ControlApi
 from launch.flower_environment import flower_environment, flower_program
@@ -58,7 +56,6 @@ def coordinator() -> int:
 def _serve_runs(command: list[str], environment: dict[str, str]) -> int:
     settled = settled_rounds(RECORD / "runs")
     with foreground(command, environment) as process:
-        threading.Thread(target=copy_log, args=(process.stdout,), daemon=True).start()
         while (code := process.poll()) is None:
             now = settled_rounds(RECORD / "runs")
             for run in now.keys() - settled.keys():

@@ -13,7 +13,6 @@ from common.log_lines import json_line, wants_json
 from launch.anvil import CHAIN_ID, STATE_FILE, STATE_INTERVAL_SECONDS, find_anvil
 from launch.container.foreground import foreground
 from launch.container.places import CHAIN, CHAIN_ADDRESS, CLIENTS, EVERYWHERE, SUPERLINK_ADDRESS, Address
-from launch.container.service_log import copy_log
 
 LOCK_FILE = ".claimed"
 
@@ -50,7 +49,6 @@ def client() -> int:
     wait_for(SUPERLINK_ADDRESS)
     command = [sys.executable, "-m", "launch.container", "node", str(folder)]
     with foreground(command, os.environ, keep_open=(descriptor,)) as process:
-        copy_log(process.stdout or ())
         return process.wait()
 
 

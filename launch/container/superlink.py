@@ -1,6 +1,5 @@
 """The service `superlink`: Flower's SuperLink, and the registration of the members' nodes once it answers."""
 
-import threading
 import time
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from launch.container.places import (
     SUPERLINK,
     SUPERLINK_ADDRESS,
 )
-from launch.container.service_log import copy_log
 from launch.container.services import say
 from launch.control_api import ControlApi
 from launch.flower_environment import flower_environment, flower_program
@@ -49,7 +47,6 @@ def superlink() -> int:
         foreground(command, flower_environment(SCRATCH / "flower")) as process,
         ControlApi(here, AUTHORITY, Path("docker compose logs superlink")) as control,
     ):
-        threading.Thread(target=copy_log, args=(process.stdout,), daemon=True).start()
         deadline = time.monotonic() + START_SECONDS
         while not control.answers():
             if process.poll() is not None or time.monotonic() > deadline:

@@ -136,7 +136,7 @@ fault_clients() {
 # Each of the others in the middle of a round of one run, which must have all of its rounds in the end.
 fault_services() {
   local service before killed
-  begin_run 3 8
+  begin_run 3 9
   for service in chain superlink coordinator; do
     middle_of_a_round
     say "$service is killed in the middle of round $((SETTLED + 1)) of run 3"
@@ -179,7 +179,12 @@ check_claim() {
   "${claim[@]}" >"$WORK/claim.json" 2>"$WORK/claim.log" || code=$?
   [ "$code" -eq 1 ] && grep -q '^tfedrs: .*NotYetClaimable' "$WORK/claim.log" ||
     { cat "$WORK/claim.log"; fail "a claim in the challenge window ends with $code"; }
-  "$PYTHON" -c "from launch.json_rpc import request; request('http://127.0.0.1:$CHAIN_PORT', 'evm_increaseTime', 3660)"
+  "$PYTHON" - "http://127.0.0.1:$CHAIN_PORT" <<'END'
+import sys
+from launch.json_rpc import request
+request(sys.argv[1], "evm_increaseTime", 3660)
+request(sys.argv[1], "evm_mine")
+END
   "${claim[@]}" >"$WORK/claim.json" 2>"$WORK/claim.log" || { tail -n 3 "$WORK/claim.log"; fail "client-01 cannot claim"; }
   "${claim[@]}" >"$WORK/again.json" 2>"$WORK/claim.log" || { tail -n 3 "$WORK/claim.log"; fail "a second claim ends badly"; }
   "$PYTHON" - "$WORK/claim.json" "$WORK/again.json" <<'END' || fail "other amounts are claimed than were earned"

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from common.errors import WrongUse
 from launch.container.__main__ import main
 from launch.container.coordinator import settled_rounds
+from launch.container.foreground import foreground
 from launch.container.members import Member, load_members, save_members
 from launch.container.service_log import readable
 from launch.container.services import claim_folder
@@ -46,6 +49,14 @@ def test_rounds_are_counted_in_the_reports(tmp_path: Path) -> None:
     (tmp_path / "1" / "report.json").write_text(json.dumps({"rounds": [{}, {}]}))
     (tmp_path / "2").mkdir()
     assert settled_rounds(tmp_path) == {"1": 2, "2": 0}
+
+
+def test_a_service_ends_with_its_program_though_what_that_started_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
+    start = "import subprocess; print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True)"
+    with foreground([sys.executable, "-c", start], os.environ) as process:
+        assert process.wait(60) == 0
+    left_behind = int(capfd.readouterr().out)  # it holds the other end of the log still
+    os.kill(left_behind, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
