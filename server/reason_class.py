@@ -5,6 +5,7 @@ from typing import Literal, get_args
 ReasonClass = Literal[
     "no_answer",
     "app_failed",
+    "sits_out",
     "unreadable",
     "identity",
     "commitment",
@@ -24,6 +25,7 @@ _BEGINNINGS: tuple[tuple[str, ReasonClass], ...] = (
     ("it did not answer", "no_answer"),
     ("the message could not be sent", "no_answer"),
     ("its app failed", "app_failed"),
+    ("it sits this round out", "sits_out"),
     ("its reply", "unreadable"),
     ("the message", "unreadable"),
     ("the reply", "unreadable"),
