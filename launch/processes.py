@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -116,6 +117,8 @@ class Supervisor:
         """
         variable, _, value = self._mark.partition("=")
         log.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.which(command[0], path=environment.get("PATH")) is None:  # what tethers it would not say so
+            raise EnvironmentFailure(f"the {name} cannot be started: there is no program {command[0]}")
         with log.open("ab") as output, uninterrupted():
             try:
                 process = subprocess.Popen(

@@ -14,6 +14,8 @@ from tests.launch.small_data import COLUMNS, write_small_csv
 
 TIMES = ("seconds", "train_seconds", "score_seconds", "settle_seconds")
 RUN = "run"
+LONGEST = 800
+"""Seconds for a run that takes twenty; the machine may be busy."""
 
 
 def flags(folder: Path, chain: str = "embedded", *, rounds: int = 2) -> list[str]:
@@ -78,5 +80,5 @@ def wait_until_nothing_is_left(mark: str, seconds: float = 30) -> None:
 
 def resume(folder: Path) -> None:
     """One `--resume`, and the whole run verified from outside."""
-    run_to_its_end(("run", "--resume", RUN), folder)
+    run_to_its_end(("run", "--resume", RUN), folder, LONGEST)
     run_to_its_end(("verify", RUN), folder)

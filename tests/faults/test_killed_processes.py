@@ -12,6 +12,7 @@ from launch.anvil import find_anvil
 from launch.process_tree import marked_processes
 from tests.e2e.command_line import Started, run_to_its_end, started, tfedrs_says
 from tests.faults.real_runs import (
+    LONGEST,
     RUN,
     flags,
     kill,
@@ -22,7 +23,7 @@ from tests.faults.real_runs import (
     wait_until_nothing_is_left,
 )
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2000)
 CHAINS = ["embedded", *(["anvil"] if find_anvil() is not None else [])]
 CHAIN_PROCESS = {"embedded": "launch.embedded_chain", "anvil": "anvil"}
 RECEIVED_1, EVIDENCE_1 = Path(RUN, "objects/updates/received-0001.json"), Path(RUN, "evidence/round-0001.json")
@@ -33,14 +34,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     found = {}
     for chain in CHAINS:
         folder = tmp_path_factory.mktemp(chain)
-        run_to_its_end(["run", *flags(folder, chain), "--out", RUN], folder)
+        run_to_its_end(["run", *flags(folder, chain), "--out", RUN], folder, LONGEST)
         found[chain] = outcome(folder / RUN)
     return found
 
 
 def ended_by(run: Started) -> str:
     """Wait for the end with exit code 3; return the one sentence, which must say how to go on."""
-    code, stderr = run.wait(120)
+    code, stderr = run.wait(LONGEST)
     (sentence,) = tfedrs_says(stderr)
     assert code == 3, stderr
     assert "Traceback" not in stderr
@@ -82,7 +83,7 @@ def test_a_killed_supernode_is_started_again_and_answers_with_what_it_had_stored
         wait_for(lambda: list(client.glob("replies/*/round-0001/reply.json")), run)
         kept = next(client.glob("replies/*/round-0001/reply.json")).read_bytes()
         kill(processes_of(run, "flower-supernode", "client-02")[0])
-        code, stderr = run.wait(400)
+        code, stderr = run.wait(LONGEST)
     assert code == 0, stderr
     assert "The supernode-01 stopped during run" in stderr
     assert "(killed by SIGKILL); it is started again." in stderr
@@ -141,7 +142,7 @@ def test_a_supernode_that_cannot_be_started_again_ends_the_run_with_its_log(tmp_
         (tmp_path / RUN / "participants" / "client-02" / "node.key").write_bytes(b"no key")
         kill(processes_of(run, "flower-supernode", "client-02")[0])
         began = time.monotonic()
-        code, stderr = run.wait(400)
+        code, stderr = run.wait(LONGEST)
     (sentence,) = tfedrs_says(stderr)
     assert code == 3
     assert "The supernode-01 stopped during run" in sentence
