@@ -2,11 +2,11 @@
 
 import ipaddress
 import re
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from common.bounded_toml import read_toml
 from common.config import Settings, flag_of
 from common.errors import WrongUse
 
@@ -71,7 +71,7 @@ def load_plan(path: Path) -> FederationPlan:
         WrongUse: the file cannot be read, or a value is not what it should be.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except (OSError, ValueError) as error:
         raise WrongUse(f"{path} cannot be read ({error}); see `tfedrs provision --help` for an example.") from error
     try:

@@ -5,13 +5,13 @@ deployment.json    where the contracts are
 start.sh           the one command; NAME.service starts it with the machine
 """
 
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tomli_w
 
 from common.atomic_file import write_atomically
+from common.bounded_toml import read_toml
 from common.errors import WrongUse
 
 PARTICIPANT_FILE = "participant.toml"
@@ -91,7 +91,7 @@ class Participant:
         """
         path = folder / PARTICIPANT_FILE
         try:
-            record = tomllib.loads(path.read_text(encoding="utf-8"))
+            record = read_toml(path)
             apps = tuple(str(app).lower() for app in record["apps"])
             if not all(len(app) == 64 and set(app) <= set("0123456789abcdef") for app in apps):
                 raise ValueError("apps must be sha256 values in hexadecimal")
