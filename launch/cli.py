@@ -217,6 +217,20 @@ def _join(parsed: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _prepare_data(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import prepare_data  # noqa: PLC0415
+
+    result = prepare_data(parsed.folder, parsed.csv, parsed.csv_columns)
+    _say(parsed, f"{result['users']} users with {result['interactions']} interactions are in {parsed.folder}/data.npz.")
+    if result["interactions_left_out"]:
+        _say(
+            parsed,
+            f"Left out: {result['interactions_left_out']} lines about {result['unknown_items']} items that the "
+            f"catalogue does not have, and {result['users_left_out']} users who had no others.",
+        )
+    return result
+
+
 def _admit(parsed: argparse.Namespace) -> dict[str, Any]:
     from launch.commands.machines import admit  # noqa: PLC0415
 
@@ -258,6 +272,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "coordinate": _coordinate,
     "participate": _participate,
     "join": _join,
+    "prepare-data": _prepare_data,
     "admit": _admit,
     "revoke": _revoke,
     "bundle": _bundle,

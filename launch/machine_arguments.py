@@ -11,7 +11,7 @@ Add = Callable[[str, str, str], argparse.ArgumentParser]
 
 
 def add_machine_commands(add: Add) -> None:
-    """Add `provision`, `coordinate`, `participate`, `join`, `admit`, `revoke` and `bundle`."""
+    """Add `provision`, `coordinate`, `participate`, `join`, `prepare-data`, `admit`, `revoke` and `bundle`."""
     provision = add(
         "provision",
         "a folder for each machine of a federation",
@@ -39,6 +39,17 @@ def add_machine_commands(add: Add) -> None:
     join.add_argument("--name", metavar="NAME", help="(as in participant.toml)")
     join.add_argument("--federation", metavar="NAME", help="(as in participant.toml)")
     join.add_argument("--new-node-key", action="store_true", help="replace node.key")
+
+    prepare = add(
+        "prepare-data",
+        "a participant's own interactions, cut on its own machine",
+        "  tfedrs prepare-data carol --csv ratings.csv --csv-columns user=userId,item=movieId,timestamp=timestamp",
+    )
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="the participant's folder, with the catalogue")
+    prepare.add_argument("--csv", type=Path, metavar="FILE", required=True, help="one line an interaction")
+    prepare.add_argument(
+        "--csv-columns", metavar="NAMES", required=True, help="as for `tfedrs run`; items by the catalogue's ids"
+    )
 
     admit = add("admit", "a request checked, its node let in", "  tfedrs admit cinema/coordinator request.json")
     admit.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder")

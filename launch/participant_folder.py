@@ -61,6 +61,15 @@ This folder came without keys. Make them here and send `request.json`, which is 
     tfedrs join . --name {name} --federation {federation}"""
 
 
+_OWN_DATA = """
+
+This folder came without data. Make `data.npz` here, from a CSV of your own; nothing of it leaves this machine:
+
+    tfedrs prepare-data . --csv ratings.csv --csv-columns user=userId,item=movieId,rating=rating,timestamp=timestamp
+
+Items are those of `catalogue.json`; what is not in it is left out, and counted."""
+
+
 @dataclass(frozen=True)
 class Participant:
     """The content of `participant.toml`.
@@ -100,10 +109,11 @@ class Participant:
             raise WrongUse(f"{path} cannot be read ({error}); ask the coordinator for it again.") from error
 
 
-def write_start(participant: Participant, folder: Path, *, own_keys: bool) -> None:
+def write_start(participant: Participant, folder: Path, *, own_keys: bool, own_data: bool) -> None:
     """Write the start script, the unit of systemd and the README."""
     name, federation = participant.name, participant.federation
     own = _OWN.format(name=name, federation=federation) if own_keys else ""
+    own += _OWN_DATA if own_data else ""
     (folder / "README.md").write_text(_README.format(name=name, federation=federation, own=own))
     write_start_files(folder, f"tfedrs-{name}.service", f"participant {name}", f"/srv/tfedrs/{name}", "participate")
 

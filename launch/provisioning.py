@@ -15,7 +15,7 @@ from launch.federation_on_chain import open_ledger
 from launch.federation_plan import PLAN_FILE, FederationPlan
 from launch.node_keys import load_or_create_node_key
 from launch.participant_folder import Participant, write_start, write_start_files
-from launch.preparation import COORDINATOR_INDEX, committee_secret, prepare_data, write_client_data
+from launch.preparation import COORDINATOR_INDEX, committee_secret, prepare_data, write_client_data, write_public_data
 from launch.supernode import AUTHORITY_FILE
 from launch.workspace import PROJECT_ROOT, choose_run_folder
 from server.federation import DEPLOYMENT_FILE, Federation, save_federation
@@ -76,7 +76,7 @@ def provision(
             if external
             else "--account is for a chain given by URL; leave it out."
         )
-    data = prepare_data(plan.settings, data_root)
+    data = prepare_data(plan.settings, data_root, len(plan.own_data))
     folder = choose_run_folder(out)
     payer = (
         development_account(plan.settings.seed, COORDINATOR_INDEX) if account_dir is None else load_account(account_dir)
@@ -104,11 +104,13 @@ def provision(
     )
     app = build_app_bundle(PROJECT_ROOT).sha256
     folders = tuple(folder / "participants" / name for name in plan.everybody)
-    write_client_data(folders, data)
+    brings = [name in plan.own_data for name in plan.everybody]
+    write_client_data([path for path, own in zip(folders, brings, strict=True) if not own], data)
+    write_public_data([path for path, own in zip(folders, brings, strict=True) if own], data)
     for name, client_dir in zip(plan.everybody, folders, strict=True):
         participant = Participant(name, plan.name, plan.public_address, (app,))
         participant.save(client_dir)
-        write_start(participant, client_dir, own_keys=name in plan.own_keys)
+        write_start(participant, client_dir, own_keys=name in plan.own_keys, own_data=name in plan.own_data)
         write_atomically(client_dir / AUTHORITY_FILE, certificates.authority.read_bytes(), private=True)
         write_atomically(client_dir / DEPLOYMENT_FILE, (coordinator_dir / DEPLOYMENT_FILE).read_bytes())
     for name, client_dir, account in zip(plan.participants, folders, accounts, strict=False):

@@ -1,9 +1,11 @@
-"""`tfedrs provision`, `join`, `admit`, `revoke` and `bundle`: folders and keys for separate machines."""
+"""`tfedrs provision`, `join`, `prepare-data`, `admit`, `revoke`, `bundle`: folders and keys for separate machines."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from common.account import KEYSTORE_FILE, load_account, random_account, save_account
+from common.data.named_csv import CsvColumns
 from common.errors import WrongUse
 from launch.admitted_nodes import NODES_DIR, admitted_nodes
 from launch.federation_plan import PLAN_FILE, load_plan
@@ -54,6 +56,13 @@ def join(folder: Path, name: str | None, federation: str | None, *, new_node_key
     request = folder / REQUEST_FILE
     write_request(request, federation, name, account, load_node_key(folder))
     return {"account": account.address, "request": str(request)}
+
+
+def prepare_data(folder: Path, csv: Path, csv_columns: str) -> dict[str, Any]:
+    """Cut a participant's own interactions; see `launch.own_data.cut_own_data`."""
+    from launch.own_data import cut_own_data  # noqa: PLC0415 - numpy
+
+    return asdict(cut_own_data(folder, csv, CsvColumns.parse(csv_columns)))
 
 
 def admit(coordinator_dir: Path, request_path: Path) -> dict[str, Any]:
