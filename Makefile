@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test fuzz test-machines test-compose clean
+.PHONY: help setup demo check test fuzz test-faults test-machines test-compose clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: $(DEV) $(NODE)  ## All tests
 
 fuzz: $(DEV)  ## 100,000 changed inputs to everything that reads what others wrote
 	$(BIN)/python -m tests.fuzz
+
+test-faults: $(DEV)  ## What kills processes, fills disks or attacks the network
+	$(BIN)/python -m pytest tests/faults
 
 test-machines: $(RUNTIME)  ## A federation over network namespaces as separate hosts (root, iproute2, nginx)
 	PYTHON=$(BIN)/python tests/machines.sh

@@ -248,6 +248,15 @@ def _revoke(parsed: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _renew(parsed: argparse.Namespace) -> dict[str, Any]:
+    from launch.commands.machines import renew  # noqa: PLC0415
+
+    result = renew(parsed.folder)
+    _say(parsed, f"Valid for {result['days']} days. Send {result['authority']} to every participant, for its ca.pem,")
+    _say(parsed, "then start the coordinator again, and every participant.")
+    return result
+
+
 def _bundle(parsed: argparse.Namespace) -> dict[str, Any]:
     from launch.commands.machines import bundle  # noqa: PLC0415
 
@@ -275,6 +284,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "prepare-data": _prepare_data,
     "admit": _admit,
     "revoke": _revoke,
+    "renew": _renew,
     "bundle": _bundle,
 }
 

@@ -11,7 +11,9 @@ Add = Callable[[str, str, str], argparse.ArgumentParser]
 
 
 def add_machine_commands(add: Add) -> None:
-    """Add `provision`, `coordinate`, `participate`, `join`, `prepare-data`, `admit`, `revoke` and `bundle`."""
+    """Add `provision`, `coordinate`, `participate`, `join`, `prepare-data`, `admit`, `revoke`, `renew` and
+    `bundle`.
+    """
     provision = add(
         "provision",
         "a folder for each machine of a federation",
@@ -58,5 +60,8 @@ def add_machine_commands(add: Add) -> None:
     revoke = add("revoke", "a participant's node let in no more", "  tfedrs revoke cinema/coordinator alice")
     revoke.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder")
     revoke.add_argument("name", metavar="NAME", help="the participant")
+
+    renew = add("renew", "new certificates for the coordinator", "  tfedrs renew cinema/coordinator")
+    renew.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder")
 
     add("bundle", "the sha256 of the app bundle that this checkout makes", "  tfedrs bundle")

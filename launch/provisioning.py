@@ -9,13 +9,14 @@ from common.data.catalogue import Catalogue
 from common.errors import WrongUse
 from launch.admitted_nodes import AdmittedNode
 from launch.app_bundle import build_app_bundle
-from launch.certificates import LOCAL_NAMES, write_certificates
+from launch.certificates import write_public_certificates
 from launch.chain_choice import external_url, open_chain
 from launch.federation_on_chain import open_ledger
 from launch.federation_plan import PLAN_FILE, FederationPlan
 from launch.node_keys import load_or_create_node_key
-from launch.participant_folder import Participant, write_start, write_start_files
+from launch.participant_folder import Participant, write_start
 from launch.preparation import COORDINATOR_INDEX, committee_secret, prepare_data, write_client_data, write_public_data
+from launch.start_files import Service, write_start_files
 from launch.supernode import AUTHORITY_FILE
 from launch.workspace import PROJECT_ROOT, choose_run_folder
 from server.federation import DEPLOYMENT_FILE, Federation, save_federation
@@ -31,6 +32,7 @@ what to type is printed. They are written to `runs/` beside this folder.
 
     tfedrs admit . REQUEST.json     a participant that made its own keys, or a new key of one that is known
     tfedrs revoke . NAME            its node is let in no more
+    tfedrs renew .                  new certificates; `tls/ca.pem` then goes to every participant
 
 Both work while the federation runs. `account.*`, `committee.secret` and `tls/server.key` are for this machine alone.
 The folders in `participants/` beside this one go to their machines, over a channel you trust; then remove them here.
@@ -98,10 +100,7 @@ def provision(
     )
     save_federation(federation, committee_secret(plan.settings, development=endpoint.development))
     write_atomically(coordinator_dir / PLAN_FILE, plan_text)
-    is_name = not plan.address.replace(".", "").isdigit() and ":" not in plan.address
-    certificates = write_certificates(
-        coordinator_dir / "tls", (plan.address,) if is_name else LOCAL_NAMES, () if is_name else (plan.address,)
-    )
+    certificates = write_public_certificates(coordinator_dir, plan)
     app = build_app_bundle(PROJECT_ROOT).sha256
     folders = tuple(folder / "participants" / name for name in plan.everybody)
     brings = [name in plan.own_data for name in plan.everybody]
@@ -119,6 +118,8 @@ def provision(
         AdmittedNode(name, account.address, key).save(coordinator_dir)
     listening = {"listen": plan.listen, "port": plan.port, "address": plan.public_address}
     (coordinator_dir / "README.md").write_text(_README.format(name=plan.name, **listening))
-    unit, place = f"tfedrs-{plan.name}.service", "/srv/tfedrs/coordinator"
-    write_start_files(coordinator_dir, unit, f"coordinator of {plan.name}", place, "coordinate")
+    what, place = f"coordinator of {plan.name}", "/srv/tfedrs/coordinator"
+    # chain/, served/ and runs/ lie beside its folder
+    service = Service(f"tfedrs-{plan.name}.service", what, place, "coordinate", "/srv/tfedrs", memory="4G")
+    write_start_files(coordinator_dir, service)
     return Provisioned(coordinator_dir, folders, app)

@@ -13,6 +13,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid, ServerApp
 
 from common.errors import WrongUse
+from common.memory_limit import lift_memory_limit
 from contracts.deployment import Deployment
 from server.chain import ChainLedger
 from server.coordinator import coordinate
@@ -33,6 +34,7 @@ def main(grid: Grid, context: Context) -> None:
     Raises:
         WrongUse: before anything was written; `flwr log` and `flwr list` show the sentence.
     """
+    lift_memory_limit()  # the SuperLink's, which this process inherits
     coordinator_dir = Path(_told(context, COORDINATOR_DIR) or _from_environment(COORDINATOR_DIR, COORDINATOR_VARIABLE))
     chain_url = _told(context, CHAIN_URL) or _from_environment(CHAIN_URL, CHAIN_VARIABLE)
     tensorboard = context.run_config.get(TENSORBOARD, False)

@@ -1,4 +1,4 @@
-"""`tfedrs provision`, `join`, `prepare-data`, `admit`, `revoke`, `bundle`: folders and keys for separate machines."""
+"""`tfedrs provision`, `join`, `prepare-data`, `admit`, `revoke`, `renew`, `bundle`: files for separate machines."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -102,6 +102,19 @@ def revoke(coordinator_dir: Path, name: str) -> dict[str, Any]:
         raise WrongUse(f"Nobody called {name!r} is admitted; the names are those of the files in {NODES_DIR}/.")
     (coordinator_dir / NODES_DIR / f"{name}.json").unlink()
     return {"revoked": name}
+
+
+def renew(coordinator_dir: Path) -> dict[str, Any]:
+    """Make a new authority and a new certificate, in the place of those in `tls/`; a restart takes them up.
+
+    Raises:
+        WrongUse: the folder is no coordinator's.
+    """
+    from launch.certificates import VALID_FOR, write_public_certificates  # noqa: PLC0415 - cryptography
+
+    plan = load_plan(coordinator_dir / PLAN_FILE)
+    authority = write_public_certificates(coordinator_dir, plan).authority
+    return {"authority": str(authority), "days": VALID_FOR.days}
 
 
 def bundle() -> dict[str, Any]:
