@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-machines test-compose lock clean
+.PHONY: help setup demo check test fuzz test-faults test-machines test-compose lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ check: $(DEV)  ## Format, lint, types, import directions
 
 test: $(DEV) $(NODE)  ## All tests
 	$(BIN)/python -m pytest
+
+fuzz: $(DEV)  ## 100,000 changed inputs to everything that reads what others wrote
+	$(BIN)/python -m tests.fuzz
+
+test-faults: $(DEV)  ## What kills processes, fills disks or attacks the network
+	$(BIN)/python -m pytest tests/faults
 
 test-machines: $(RUNTIME)  ## A federation over network namespaces as separate hosts (root, iproute2, nginx)
 	PYTHON=$(BIN)/python tests/machines.sh

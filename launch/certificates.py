@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from common.atomic_file import write_atomically
+from launch.federation_plan import FederationPlan
 
 VALID_FOR = datetime.timedelta(days=365)
 LOCAL_NAMES = ("localhost",)
@@ -74,6 +75,13 @@ def write_certificates(
         private=True,
     )
     return files
+
+
+def write_public_certificates(coordinator_dir: Path, plan: FederationPlan) -> ServerCertificates:
+    """Make an authority, and a certificate for the address that participants connect to, in `tls/`."""
+    is_name = not plan.address.replace(".", "").isdigit() and ":" not in plan.address
+    names, addresses = ((plan.address,), ()) if is_name else (LOCAL_NAMES, (plan.address,))
+    return write_certificates(coordinator_dir / "tls", names, addresses)
 
 
 def _common_name(name: str) -> x509.Name:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from common.bounded_json import parse_json
 from common.errors import EnvironmentFailure
 
 FORMAT = 1
@@ -42,9 +43,9 @@ class BlockEntry:
         """Read an entry back.
 
         Raises:
-            ValueError, KeyError, TypeError: the line is not an entry.
+            ValueError, KeyError, TypeError, OverflowError: the line is not an entry.
         """
-        fields = json.loads(line)
+        fields = parse_json(line)
         return BlockEntry(
             time=int(fields["time"]),
             block_hash=bytes.fromhex(fields["block"]),
@@ -92,11 +93,11 @@ class ChainJournal:
             return journal
         first, *lines = whole.splitlines()
         try:
-            genesis = json.loads(first)
+            genesis = parse_json(first)
             if (genesis["format"], genesis["chain_id"]) != (FORMAT, chain_id):
                 raise ValueError("another format or chain")
             return ChainJournal(path, file, int(genesis["genesis_time"]), list(map(BlockEntry.from_line, lines)))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             file.close()
             raise EnvironmentFailure(
                 f"The chain journal {path} cannot be read ({error}); restore it, or start in an empty folder."

@@ -71,15 +71,9 @@ class _Server(ThreadingHTTPServer):
 
     def answer(self, body: bytes) -> object:
         """Answer a request or a batch of them."""
-        try:
-            request = json.loads(body)
-        except ValueError:
-            return {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "the body is no JSON"}}
         with self._lock:
             try:
-                if isinstance(request, list):
-                    return [self._node.answer(each) for each in request]
-                return self._node.answer(request)
+                return self._node.answer_body(body)
             except OSError as error:
                 # The newest block is not on the disk: stop rather than acknowledge what a restart would forget.
                 self.journal_failure = error

@@ -11,6 +11,7 @@ from typing import Any
 
 from eth_utils.address import to_canonical_address
 
+from common.bounded_json import parse_json
 from common.errors import EnvironmentFailure
 from launch.chain_journal import BlockEntry, ChainJournal
 from launch.embedded_evm import NONSENSE, EmbeddedEvm
@@ -29,6 +30,7 @@ from launch.embedded_json import (
 from launch.evm_records import CHAIN_ID, ExecutionFailed, InvalidTransaction
 
 PRIORITY_FEE_WEI = 1_000_000_000
+MOST_IN_A_BATCH = 1000
 
 
 class EmbeddedNode:
@@ -41,7 +43,12 @@ class EmbeddedNode:
             EnvironmentFailure: a block does not come out with the hash that the journal holds.
         """
         self._journal = journal
-        self._evm = EmbeddedEvm(journal.genesis_time)
+        try:
+            self._evm = EmbeddedEvm(journal.genesis_time)
+        except (*NONSENSE, OverflowError) as error:
+            raise EnvironmentFailure(
+                f"No chain can begin as the first line of {journal.path} says ({error}); restore that file."
+            ) from error
         self._seconds_ahead = 0
         for entry in journal.entries_at_opening:
             self._replay(entry)
@@ -80,8 +87,20 @@ class EmbeddedNode:
             "web3_clientVersion": lambda: "tfedrs-embedded",
         }
 
+    def answer_body(self, body: bytes) -> object:
+        """Answer the body of an HTTP request: one request object, or a batch of at most `MOST_IN_A_BATCH`."""
+        try:
+            request = parse_json(body)
+        except ValueError:
+            return _failure(None, -32700, "the body is no JSON")
+        if not isinstance(request, list):
+            return self.answer(request)
+        if len(request) > MOST_IN_A_BATCH:
+            return _failure(None, -32600, f"a batch holds at most {MOST_IN_A_BATCH} requests")
+        return [self.answer(each) for each in request]
+
     def answer(self, request: object) -> Json:
-        """Answer one request object; a batch is the caller's loop."""
+        """Answer one request object."""
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             return _failure(None, -32600, "not a JSON-RPC request")
         identity, name, parameters = request.get("id"), request["method"], request.get("params", [])
@@ -94,7 +113,7 @@ class EmbeddedNode:
             return _failure(identity, 3, f"execution reverted: {error}", as_data(error.output))
         except InvalidTransaction as error:
             return _failure(identity, -32000, str(error))
-        except (*NONSENSE, KeyError, AttributeError) as error:
+        except (*NONSENSE, KeyError, AttributeError, OverflowError) as error:
             return _failure(identity, -32602, f"invalid parameters for {name}: {error}")
 
     # Writes: every block is made, then journalled, then acknowledged.
@@ -131,7 +150,7 @@ class EmbeddedNode:
             else:
                 self._evm.mine_empty(entry.time)
             replayed = self._evm.head.hash == entry.block_hash
-        except InvalidTransaction:
+        except (InvalidTransaction, *NONSENSE, OverflowError):
             replayed = False
         if not replayed:
             raise EnvironmentFailure(
@@ -151,7 +170,7 @@ class EmbeddedNode:
         return quantity(self._evm.estimate_gas(call_from(fields), self._next_time()))
 
     def _fee_history(self, count: int | str, newest: str, percentiles: list[float] | None = None) -> Json:
-        last = self._number(newest)
+        last = min(self._number(newest), self._evm.head.block_number)
         first = max(0, last + 1 - (int(count, 16) if isinstance(count, str) else count))
         headers = [header for number in range(first, last + 1) if (header := self._evm.header(number))]
         history: Json = {

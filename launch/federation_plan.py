@@ -2,11 +2,11 @@
 
 import ipaddress
 import re
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from common.bounded_toml import read_toml
 from common.config import Settings, flag_of
 from common.errors import WrongUse
 
@@ -19,6 +19,7 @@ EXAMPLE = """\
   chain = "http://127.0.0.1:8545"   # or "embedded", "anvil" (embedded)
   participants = ["alice", "bob"]   # their keys are made here
   own_keys = ["carol"]              # makes its own: `tfedrs join`
+  own_data = ["carol"]              # brings its own: `tfedrs prepare-data`
 
   [settings]                        # of `tfedrs run`; clients follows
   dataset = "ml-latest-small-2016"
@@ -41,6 +42,7 @@ class FederationPlan:
         chain: "embedded", "anvil" or a URL.
         participants: Those whose keys are made by `provision`.
         own_keys: Those who make their own.
+        own_data: Those of both who bring their own interactions; the data set is cut for the others.
         settings: With `clients` as many as both together.
     """
 
@@ -51,6 +53,7 @@ class FederationPlan:
     chain: str
     participants: tuple[str, ...]
     own_keys: tuple[str, ...]
+    own_data: tuple[str, ...]
     settings: Settings
 
     @property
@@ -71,7 +74,7 @@ def load_plan(path: Path) -> FederationPlan:
         WrongUse: the file cannot be read, or a value is not what it should be.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except (OSError, ValueError) as error:
         raise WrongUse(f"{path} cannot be read ({error}); see `tfedrs provision --help` for an example.") from error
     try:
@@ -101,7 +104,19 @@ def _plan(table: dict[str, Any]) -> FederationPlan:
     if len(set(everybody)) != len(everybody) or len(everybody) < 2:
         raise WrongUse("participants and own_keys must name at least two, and nobody twice.")
     settings = _settings(table.get("settings", {}), len(everybody))
-    return FederationPlan(_name(_text(table, "name")), address, port, listen, chain, made, own, settings)
+    own_data = _own_data(table, everybody, settings)
+    return FederationPlan(_name(_text(table, "name")), address, port, listen, chain, made, own, own_data, settings)
+
+
+def _own_data(table: dict[str, Any], everybody: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    names = _names(table, "own_data")
+    if len(set(names)) != len(names) or not set(names) <= set(everybody):
+        raise WrongUse("own_data must name some of participants and own_keys, and nobody twice.")
+    if names and settings.model == "mf":
+        raise WrongUse("own_data does not go with model = 'mf', whose ratings are looked at before anything is cut.")
+    if names and settings.train_on_validation:
+        raise WrongUse("own_data does not go with train-on-validation, which is decided where the data are cut.")
+    return names
 
 
 def _settings(told: Any, clients: int) -> Settings:

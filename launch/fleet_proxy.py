@@ -12,6 +12,7 @@ reads a request whole before a thread of the SuperLink sees it, and a slow sende
 
 import os
 import pwd
+import resource
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -22,15 +23,22 @@ from common.errors import EnvironmentFailure, WrongUse
 from launch.certificates import LOCAL_NAMES
 from launch.processes import LOOPBACK, ChildProcess, Supervisor, require_free_port
 
-LARGEST_BODY_MIB = 32
+LARGEST_BODY_MIB = 12
 """Flower cuts arrays into objects of 5 MiB and bundles of at most 10 MiB; a push-object call carries one object."""
 REQUESTS_A_SECOND, BURST = 200, 2000
 """Of one address. An idle node asks every 3 s; one that transfers a model makes some hundred calls at once."""
 CONNECTIONS = 256
-"""Of one address at a time: some twenty nodes behind one router, ten connections each."""
+"""Of one address at a time with a request: some twenty nodes behind one router, ten connections each."""
+REQUESTS_AT_ONCE = 512
+"""Of all addresses. With `LARGEST_BODY_MIB` it bounds what bodies take of the disk, 6 GiB."""
+SOCKETS = 8192
+"""Of all addresses, the proxy's own to the SuperLink included. Beyond it idle connections make room first."""
+SLOWEST_HEAD_SECONDS = 10
+"""For the TLS handshake, and then for a request's head, whole."""
 SLOWEST_READ_SECONDS = 20
-"""Between two pieces of a request's head or body, and until the client takes a piece of the answer."""
+"""Between two pieces of a request's body, and until the client takes a piece of the answer."""
 
+_OWN_FILES = 64  # logs, listening sockets, certificates
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin")  # sbin is not on everybody's PATH
 _CONFIGURATION = """\
 # Written at every start; changes are lost.
@@ -38,7 +46,8 @@ daemon off;
 {user}pid "{folder}/nginx.pid";
 error_log stderr warn;
 worker_processes 1;
-events {{ worker_connections 2048; }}
+worker_rlimit_nofile {files};
+events {{ worker_connections {sockets}; }}
 http {{
     server_tokens off;
     default_type application/octet-stream;
@@ -53,6 +62,7 @@ http {{
 
     limit_req_zone $binary_remote_addr zone=requests:4m rate={rate}r/s;
     limit_conn_zone $binary_remote_addr zone=connections:4m;
+    limit_conn_zone $server_port zone=all:1m;
     limit_req_status 429;
     limit_conn_status 429;
 
@@ -68,12 +78,15 @@ http {{
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_session_tickets off;
 
-        client_header_timeout {slowest}s;
+        client_header_timeout {slowest_head}s;
         client_body_timeout {slowest}s;
         send_timeout {slowest}s;
         keepalive_timeout 75s;
         client_max_body_size {body}m;
-        client_body_buffer_size 1m;
+        client_body_buffer_size 64k;
+        reset_timedout_connection on;
+        lingering_time 5s;
+        lingering_timeout 2s;
         large_client_header_buffers 4 8k;
 
         location / {{ return 403; }}
@@ -81,6 +94,7 @@ http {{
             limit_except POST {{ deny all; }}
             limit_req zone=requests burst={burst} nodelay;
             limit_conn connections {connections};
+            limit_conn all {at_once};
             # With a path given here nginx passes on the path that it has matched, dots and escapes resolved, never
             # the client's spelling of it.
             proxy_pass https://superlink/v1/fleet/;
@@ -141,6 +155,10 @@ class FleetProxy:
             rate=REQUESTS_A_SECOND,
             burst=BURST,
             connections=CONNECTIONS,
+            at_once=REQUESTS_AT_ONCE,
+            sockets=min(SOCKETS, _most_files() - _OWN_FILES),
+            files=_most_files(),
+            slowest_head=SLOWEST_HEAD_SECONDS,
             slowest=SLOWEST_READ_SECONDS,
         )
 
@@ -187,6 +205,13 @@ def nginx_program() -> str:
             "install it (Debian and Ubuntu: apt-get install nginx-light)"
         )
     return found
+
+
+def _most_files() -> int:
+    """How many files nginx may have open: what it needs, or what this system lets it have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = SOCKETS + REQUESTS_AT_ONCE + _OWN_FILES  # a request's body may be a file beside its two sockets
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
 def _user_line() -> str:

@@ -17,7 +17,9 @@ def add_metrics_port(added: argparse._ActionsContainer) -> None:
 
 
 def add_machine_commands(add: Add) -> None:
-    """Add `provision`, `coordinate`, `participate`, `join`, `admit`, `revoke` and `bundle`."""
+    """Add `provision`, `coordinate`, `participate`, `join`, `prepare-data`, `admit`, `revoke`, `renew` and
+    `bundle`.
+    """
     provision = add(
         "provision",
         "a folder for each machine of a federation",
@@ -47,6 +49,17 @@ def add_machine_commands(add: Add) -> None:
     join.add_argument("--federation", metavar="NAME", help="(as in participant.toml)")
     join.add_argument("--new-node-key", action="store_true", help="replace node.key")
 
+    prepare = add(
+        "prepare-data",
+        "a participant's own interactions, cut on its own machine",
+        "  tfedrs prepare-data carol --csv ratings.csv --csv-columns user=userId,item=movieId,timestamp=timestamp",
+    )
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="the participant's folder, with the catalogue")
+    prepare.add_argument("--csv", type=Path, metavar="FILE", required=True, help="one line an interaction")
+    prepare.add_argument(
+        "--csv-columns", metavar="NAMES", required=True, help="as for `tfedrs run`; items by the catalogue's ids"
+    )
+
     admit = add("admit", "a request checked, its node let in", "  tfedrs admit cinema/coordinator request.json")
     admit.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder")
     admit.add_argument("request", type=Path, metavar="REQUEST", help="what `tfedrs join` wrote")
@@ -54,5 +67,8 @@ def add_machine_commands(add: Add) -> None:
     revoke = add("revoke", "a participant's node let in no more", "  tfedrs revoke cinema/coordinator alice")
     revoke.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder")
     revoke.add_argument("name", metavar="NAME", help="the participant")
+
+    renew = add("renew", "new certificates for the coordinator", "  tfedrs renew cinema/coordinator")
+    renew.add_argument("folder", type=Path, metavar="DIR", help="the coordinator's folder")
 
     add("bundle", "the sha256 of the app bundle that this checkout makes", "  tfedrs bundle")

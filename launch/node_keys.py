@@ -48,7 +48,7 @@ def load_node_key(client_dir: Path) -> ec.EllipticCurvePrivateKey:
 def _load(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_ssh_private_key(path.read_bytes(), password=None)
-    except (ValueError, UnsupportedAlgorithm, TypeError) as error:
+    except (ValueError, UnsupportedAlgorithm, TypeError, NotImplementedError) as error:
         raise WrongUse(f"{path} is not an OpenSSH private key: remove it and a new one is made") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
         raise WrongUse(f"{path} is not a key on the curve SECP384R1: remove it and a new one is made")

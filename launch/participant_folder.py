@@ -2,52 +2,27 @@
 
 participant.toml   whom it connects to, under which name, and the app bundles that it is willing to run
 deployment.json    where the contracts are
-start.sh           the one command; NAME.service starts it with the machine
+start.sh           the one command; NAME.service starts it with the machine, compose.yml in a container
 """
 
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tomli_w
 
 from common.atomic_file import write_atomically
+from common.bounded_toml import read_toml
 from common.errors import WrongUse
+from launch.start_files import Service, write_compose_file, write_start_files
 
 PARTICIPANT_FILE = "participant.toml"
-_START = """\
-#!/bin/sh
-# Stays until Ctrl-C or SIGTERM. Needs this project's `tfedrs` on PATH.
-exec tfedrs {command} "$(dirname "$0")"
-"""
-_UNIT = """\
-# cp {unit} /etc/systemd/system/ && systemctl enable --now {unit}
-# Put the folder to {place}, owned by the user "tfedrs", and the project's programs to /opt/tfedrs/bin.
-[Unit]
-Description=T-FedRS {what}
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-User=tfedrs
-Environment=PATH=/opt/tfedrs/bin:/usr/sbin:/usr/bin:/bin
-ExecStart={place}/start.sh
-Restart=on-failure
-RestartSec=10
-NoNewPrivileges=true
-PrivateTmp=true
-ProtectSystem=full
-
-[Install]
-WantedBy=multi-user.target
-"""
 _README = """\
 # {name}, a participant of {federation}
 
     ./start.sh
 
 starts the SuperNode and stays. It needs this project installed (`make setup`), so that `tfedrs` is on PATH. To start it
-with the machine: `tfedrs-{name}.service`.
+with the machine: `tfedrs-{name}.service`. In a container, with the project's image: `compose.yml`.
 
 Nobody else needs `account.json`, `account.pass` and `node.key`; keep the first two, they own the rewards.{own}
 
@@ -59,6 +34,15 @@ _OWN = """
 This folder came without keys. Make them here and send `request.json`, which is public, to the coordinator:
 
     tfedrs join . --name {name} --federation {federation}"""
+
+
+_OWN_DATA = """
+
+This folder came without data. Make `data.npz` here, from a CSV of your own; nothing of it leaves this machine:
+
+    tfedrs prepare-data . --csv ratings.csv --csv-columns user=userId,item=movieId,rating=rating,timestamp=timestamp
+
+Items are those of `catalogue.json`; what is not in it is left out, and counted."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +75,7 @@ class Participant:
         """
         path = folder / PARTICIPANT_FILE
         try:
-            record = tomllib.loads(path.read_text(encoding="utf-8"))
+            record = read_toml(path)
             apps = tuple(str(app).lower() for app in record["apps"])
             if not all(len(app) == 64 and set(app) <= set("0123456789abcdef") for app in apps):
                 raise ValueError("apps must be sha256 values in hexadecimal")
@@ -100,17 +84,13 @@ class Participant:
             raise WrongUse(f"{path} cannot be read ({error}); ask the coordinator for it again.") from error
 
 
-def write_start(participant: Participant, folder: Path, *, own_keys: bool) -> None:
-    """Write the start script, the unit of systemd and the README."""
+def write_start(participant: Participant, folder: Path, *, own_keys: bool, own_data: bool) -> None:
+    """Write the start script, the unit of systemd, the compose file and the README."""
     name, federation = participant.name, participant.federation
     own = _OWN.format(name=name, federation=federation) if own_keys else ""
+    own += _OWN_DATA if own_data else ""
     (folder / "README.md").write_text(_README.format(name=name, federation=federation, own=own))
-    write_start_files(folder, f"tfedrs-{name}.service", f"participant {name}", f"/srv/tfedrs/{name}", "participate")
-
-
-def write_start_files(folder: Path, unit: str, what: str, place: str, command: str) -> None:
-    """Write `start.sh` and a unit of systemd that calls it."""
-    script = folder / "start.sh"
-    script.write_text(_START.format(command=command))
-    script.chmod(0o755)
-    (folder / unit).write_text(_UNIT.format(unit=unit, what=what, place=place))
+    place = f"/srv/tfedrs/{name}"
+    service = Service(f"tfedrs-{name}.service", f"participant {name}", place, "participate", place, memory="2G")
+    write_start_files(folder, service)
+    write_compose_file(folder, name)

@@ -59,8 +59,13 @@ class Accounts:
     clients: tuple[SigningAccount, ...]
 
 
-def prepare_data(settings: Settings, data_root: Path | None) -> PreparedData:
+def prepare_data(settings: Settings, data_root: Path | None, bring_their_own: int = 0) -> PreparedData:
     """Load, split, draw the probe pool and partition; writes nothing.
+
+    Args:
+        settings: Of the run.
+        data_root: Folder of the data sets that are not bundled.
+        bring_their_own: So many clients have data of their own, and get no part of these.
 
     Raises:
         WrongUse: the data are missing, malformed or too few for the settings.
@@ -68,8 +73,8 @@ def prepare_data(settings: Settings, data_root: Path | None) -> PreparedData:
     dataset = load_dataset(settings.dataset, data_root, settings.csv_columns)
     if settings.model == "mf":
         check_rating_range(dataset, settings.least_rating, settings.greatest_rating)
-    parts = partition_users(dataset, settings.clients, settings.partition, settings.seed, settings.partition_alpha)
-    if min(map(len, parts)) == 1 and not settings.unsafe_single_user:
+    parts = _parts_for(dataset, settings, settings.clients - bring_their_own)
+    if min(map(len, parts), default=0) == 1 and not settings.unsafe_single_user:
         raise WrongUse(
             "A client holds a single user, whose update would show that user's items to everybody; "
             "use fewer clients, or add --unsafe-single-user where that is acceptable."
@@ -78,6 +83,12 @@ def prepare_data(settings: Settings, data_root: Path | None) -> PreparedData:
     shards = min(settings.committee_size, settings.clients - 1)
     probe, train = draw_probe_pool(split.train, shards, settings.probe_pairs, settings.volunteer_share, settings.seed)
     return PreparedData(dataset, split, train, probe, parts)
+
+
+def _parts_for(dataset: Dataset, settings: Settings, clients: int) -> tuple[NDArray[np.int32], ...]:
+    if clients < 2:  # the rest of a federation whose clients bring their own data
+        return (np.arange(dataset.interactions.user_count, dtype=np.int32),) * clients
+    return partition_users(dataset, clients, settings.partition, settings.seed, settings.partition_alpha)
 
 
 def draw_accounts(settings: Settings, *, development: bool) -> Accounts:
@@ -113,9 +124,15 @@ def write_client_folders(
 
 def write_client_data(folders: Sequence[Path], data: PreparedData) -> None:
     """Make these folders, one for each part, with the part's data, the public catalogue and the probe pool."""
-    catalogue = Catalogue.of(data.dataset).canonical()
+    write_public_data(folders, data)
     for client_dir, users in zip(folders, data.parts, strict=True):
-        client_dir.mkdir(parents=True, mode=0o700)
         cut_client_part(data.dataset, data.split, data.train, users).save(client_dir / DATA_FILE)
+
+
+def write_public_data(folders: Sequence[Path], data: PreparedData) -> None:
+    """Make these folders, with the public catalogue and the probe pool."""
+    catalogue = Catalogue.of(data.dataset).canonical()
+    for client_dir in folders:
+        client_dir.mkdir(parents=True, mode=0o700)
         write_atomically(client_dir / CATALOGUE_FILE, catalogue)
         save_probe_pool(client_dir / PROBE_FILE, data.probe)

@@ -9,13 +9,14 @@ from common.data.catalogue import Catalogue
 from common.errors import WrongUse
 from launch.admitted_nodes import AdmittedNode
 from launch.app_bundle import build_app_bundle
-from launch.certificates import LOCAL_NAMES, write_certificates
+from launch.certificates import write_public_certificates
 from launch.chain_choice import external_url, open_chain
 from launch.federation_on_chain import open_ledger
 from launch.federation_plan import PLAN_FILE, FederationPlan
 from launch.node_keys import load_or_create_node_key
-from launch.participant_folder import Participant, write_start, write_start_files
-from launch.preparation import COORDINATOR_INDEX, committee_secret, prepare_data, write_client_data
+from launch.participant_folder import Participant, write_start
+from launch.preparation import COORDINATOR_INDEX, committee_secret, prepare_data, write_client_data, write_public_data
+from launch.start_files import Service, write_start_files
 from launch.supernode import AUTHORITY_FILE
 from launch.workspace import PROJECT_ROOT, choose_run_folder
 from server.federation import DEPLOYMENT_FILE, Federation, save_federation
@@ -31,6 +32,7 @@ what to type is printed. They are written to `runs/` beside this folder.
 
     tfedrs admit . REQUEST.json     a participant that made its own keys, or a new key of one that is known
     tfedrs revoke . NAME            its node is let in no more
+    tfedrs renew .                  new certificates; `tls/ca.pem` then goes to every participant
 
 Both work while the federation runs. `account.*`, `committee.secret` and `tls/server.key` are for this machine alone.
 The folders in `participants/` beside this one go to their machines, over a channel you trust; then remove them here.
@@ -76,7 +78,7 @@ def provision(
             if external
             else "--account is for a chain given by URL; leave it out."
         )
-    data = prepare_data(plan.settings, data_root)
+    data = prepare_data(plan.settings, data_root, len(plan.own_data))
     folder = choose_run_folder(out)
     payer = (
         development_account(plan.settings.seed, COORDINATOR_INDEX) if account_dir is None else load_account(account_dir)
@@ -98,17 +100,16 @@ def provision(
     )
     save_federation(federation, committee_secret(plan.settings, development=endpoint.development))
     write_atomically(coordinator_dir / PLAN_FILE, plan_text)
-    is_name = not plan.address.replace(".", "").isdigit() and ":" not in plan.address
-    certificates = write_certificates(
-        coordinator_dir / "tls", (plan.address,) if is_name else LOCAL_NAMES, () if is_name else (plan.address,)
-    )
+    certificates = write_public_certificates(coordinator_dir, plan)
     app = build_app_bundle(PROJECT_ROOT).sha256
     folders = tuple(folder / "participants" / name for name in plan.everybody)
-    write_client_data(folders, data)
+    brings = [name in plan.own_data for name in plan.everybody]
+    write_client_data([path for path, own in zip(folders, brings, strict=True) if not own], data)
+    write_public_data([path for path, own in zip(folders, brings, strict=True) if own], data)
     for name, client_dir in zip(plan.everybody, folders, strict=True):
         participant = Participant(name, plan.name, plan.public_address, (app,))
         participant.save(client_dir)
-        write_start(participant, client_dir, own_keys=name in plan.own_keys)
+        write_start(participant, client_dir, own_keys=name in plan.own_keys, own_data=name in plan.own_data)
         write_atomically(client_dir / AUTHORITY_FILE, certificates.authority.read_bytes(), private=True)
         write_atomically(client_dir / DEPLOYMENT_FILE, (coordinator_dir / DEPLOYMENT_FILE).read_bytes())
     for name, client_dir, account in zip(plan.participants, folders, accounts, strict=False):
@@ -117,6 +118,8 @@ def provision(
         AdmittedNode(name, account.address, key).save(coordinator_dir)
     listening = {"listen": plan.listen, "port": plan.port, "address": plan.public_address}
     (coordinator_dir / "README.md").write_text(_README.format(name=plan.name, **listening))
-    unit, place = f"tfedrs-{plan.name}.service", "/srv/tfedrs/coordinator"
-    write_start_files(coordinator_dir, unit, f"coordinator of {plan.name}", place, "coordinate")
+    what, place = f"coordinator of {plan.name}", "/srv/tfedrs/coordinator"
+    # chain/, served/ and runs/ lie beside its folder
+    service = Service(f"tfedrs-{plan.name}.service", what, place, "coordinate", "/srv/tfedrs", memory="4G")
+    write_start_files(coordinator_dir, service)
     return Provisioned(coordinator_dir, folders, app)

@@ -3,12 +3,12 @@
 import json
 import os
 import shlex
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from common.account import load_account
+from common.bounded_toml import read_toml
 from common.config import Settings
 from common.errors import EnvironmentFailure, WrongUse
 from contracts.deployment import Deployment
@@ -31,9 +31,9 @@ def settings_of(folder: Path) -> Settings:
         WrongUse: the folder holds no run that got as far as training.
     """
     try:
-        config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+        config = read_toml(folder / "config.toml")
         return Settings.from_run_config(config["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongUse(f"There is no run to go on with in {folder} ({error}); start one with `tfedrs run`.") from error
 
 

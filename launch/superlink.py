@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.memory_limit import limit_memory
 from launch.certificates import ServerCertificates
 from launch.flower_environment import flower_environment, flower_program
 from launch.processes import LOOPBACK, ChildProcess, Supervisor
 
 DATABASE_FILE = "superlink.db"
+MOST_MEMORY_BYTES = 3 << 30
+"""Of the SuperLink's own; it has some 270 MB with three nodes (VmData), and takes a few times the body of each request.
+What is beyond is refused to the request that asks for it, and the machine's other processes go on."""
 
 
 def start_superlink(
@@ -49,10 +53,13 @@ def start_superlink(
         "--enable-supernode-auth",
         "--disable-runtime-dependency-installation",
     ]
-    return supervisor.start(
+    superlink = supervisor.start(
         "superlink",
         command,
         environment={**flower_environment(folder / "flower" / "superlink"), **environment},
         folder=folder,
         log=folder / "logs" / "superlink.log",
     )
+    # Before it has imported anything: what it starts later inherits the limit, and the coordinator lifts it for itself.
+    limit_memory(superlink.pid, MOST_MEMORY_BYTES)
+    return superlink

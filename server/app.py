@@ -14,6 +14,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from common.errors import WrongUse
 from common.log_lines import configure_logs
+from common.memory_limit import lift_memory_limit
 from contracts.deployment import Deployment
 from server.chain import ChainLedger
 from server.coordinator import coordinate
@@ -35,6 +36,7 @@ def main(grid: Grid, context: Context) -> None:
         WrongUse: before anything was written; `flwr log` and `flwr list` show the sentence.
     """
     configure_logs()
+    lift_memory_limit()  # the SuperLink's, which this process inherits
     coordinator_dir = Path(_told(context, COORDINATOR_DIR) or _from_environment(COORDINATOR_DIR, COORDINATOR_VARIABLE))
     chain_url = _told(context, CHAIN_URL) or _from_environment(CHAIN_URL, CHAIN_VARIABLE)
     tensorboard = context.run_config.get(TENSORBOARD, False)

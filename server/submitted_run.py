@@ -4,13 +4,13 @@ The clients' data were cut, and the probe set drawn, before the first run. Every
 decided this; all others it may choose for itself. `docs/flwr-run.md` says so to people.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import tomli_w
 
 from common.atomic_file import write_atomically
+from common.bounded_toml import read_toml
 from common.config import Settings, flag_of
 from common.errors import WrongUse
 from server.federation import Federation
@@ -110,8 +110,8 @@ def _check_ratings_were_looked_at(settings: Settings, prepared: Settings) -> Non
 def _begun_with(federation: Federation, folder: Path) -> Settings:
     path = folder / CONFIG_FILE
     try:
-        return Settings.from_run_config(tomllib.loads(path.read_text(encoding="utf-8"))["settings"])
+        return Settings.from_run_config(read_toml(path)["settings"])
     except FileNotFoundError:
         return federation.prepared_with
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongUse(f"{path} cannot be read ({error}); restore it, or start a new run.") from error

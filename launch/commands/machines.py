@@ -1,9 +1,11 @@
-"""`tfedrs provision`, `join`, `admit`, `revoke` and `bundle`: folders and keys for separate machines."""
+"""`tfedrs provision`, `join`, `prepare-data`, `admit`, `revoke`, `renew`, `bundle`: files for separate machines."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from common.account import KEYSTORE_FILE, load_account, random_account, save_account
+from common.data.named_csv import CsvColumns
 from common.errors import WrongUse
 from launch.admitted_nodes import NODES_DIR, admitted_nodes
 from launch.federation_plan import PLAN_FILE, load_plan
@@ -56,6 +58,13 @@ def join(folder: Path, name: str | None, federation: str | None, *, new_node_key
     return {"account": account.address, "request": str(request)}
 
 
+def prepare_data(folder: Path, csv: Path, csv_columns: str) -> dict[str, Any]:
+    """Cut a participant's own interactions; see `launch.own_data.cut_own_data`."""
+    from launch.own_data import cut_own_data  # noqa: PLC0415 - numpy
+
+    return asdict(cut_own_data(folder, csv, CsvColumns.parse(csv_columns)))
+
+
 def admit(coordinator_dir: Path, request_path: Path) -> dict[str, Any]:
     """Check a request and let its node in; a coordinator that runs does so within seconds.
 
@@ -93,6 +102,19 @@ def revoke(coordinator_dir: Path, name: str) -> dict[str, Any]:
         raise WrongUse(f"Nobody called {name!r} is admitted; the names are those of the files in {NODES_DIR}/.")
     (coordinator_dir / NODES_DIR / f"{name}.json").unlink()
     return {"revoked": name}
+
+
+def renew(coordinator_dir: Path) -> dict[str, Any]:
+    """Make a new authority and a new certificate, in the place of those in `tls/`; a restart takes them up.
+
+    Raises:
+        WrongUse: the folder is no coordinator's.
+    """
+    from launch.certificates import VALID_FOR, write_public_certificates  # noqa: PLC0415 - cryptography
+
+    plan = load_plan(coordinator_dir / PLAN_FILE)
+    authority = write_public_certificates(coordinator_dir, plan).authority
+    return {"authority": str(authority), "days": VALID_FOR.days}
 
 
 def bundle() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Who takes part in a prepared federation: the public list that SuperLink and coordinator read."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import tomli_w
 
 from common.atomic_file import write_atomically
+from common.bounded_toml import read_toml
 from common.errors import WrongUse
 
 
@@ -39,7 +39,7 @@ def load_members(path: Path) -> tuple[Member, ...]:
         WrongUse: there is no such list.
     """
     try:
-        records = tomllib.loads(path.read_text(encoding="utf-8"))["members"]
+        records = read_toml(path)["members"]
         return tuple(Member(record["name"], record["account"], record["node_key"]) for record in records)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WrongUse(f"{path} is no list of members ({error}): let the prepare service write it again.") from error

@@ -71,3 +71,28 @@ def bundle(parsed: argparse.Namespace) -> dict[str, Any]:
     result = hash_bundle()
     say(parsed, result["app_sha256"])
     return result
+
+
+def prepare_data(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Make a participant's data of its own file."""
+    from launch.commands.machines import prepare_data as cut  # noqa: PLC0415
+
+    result = cut(parsed.folder, parsed.csv, parsed.csv_columns)
+    say(parsed, f"{result['users']} users with {result['interactions']} interactions are in {parsed.folder}/data.npz.")
+    if result["interactions_left_out"]:
+        say(
+            parsed,
+            f"Left out: {result['interactions_left_out']} lines about {result['unknown_items']} items that the "
+            f"catalogue does not have, and {result['users_left_out']} users who had no others.",
+        )
+    return result
+
+
+def renew(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Make new certificates for a federation."""
+    from launch.commands.machines import renew as make_certificates  # noqa: PLC0415
+
+    result = make_certificates(parsed.folder)
+    say(parsed, f"Valid for {result['days']} days. Send {result['authority']} to every participant, for its ca.pem,")
+    say(parsed, "then start the coordinator again, and every participant.")
+    return result

@@ -19,7 +19,7 @@ from launch.arguments import parser
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("run", "simulate", "deploy", "verify", "claim", "account"),
-    *("provision", "coordinate", "participate", "join", "admit", "revoke", "bundle"),
+    *("provision", "coordinate", "participate", "join", "prepare-data", "admit", "revoke", "renew", "bundle"),
     *("status", "experiment", "doctor", "backup", "restore"),
 )
 

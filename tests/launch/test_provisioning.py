@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
 from common.account import load_account, random_account, save_account
 from common.errors import WrongUse
 from contracts.deployment import Deployment
 from launch.chain_choice import fund_development_account, open_chain
-from launch.commands.machines import provision
+from launch.commands.machines import provision, renew
 from server.chain import ChainLedger
 from tests.launch.small_data import COLUMNS, write_small_csv
 
@@ -39,6 +41,27 @@ def test_on_a_chain_by_url_the_given_account_pays_and_the_made_ones_are_register
     assert (federation["chain_kind"], federation["development"]) == ("external", False)
     assert load_account(Path(done["coordinator"])).address == payer.address
     assert not (Path(done["participants"]["carol"]) / "account.json").exists()
+
+
+def test_renewed_certificates_are_for_the_same_address_and_vouched_for_by_the_new_authority_alone(
+    tmp_path: Path,
+) -> None:
+    coordinator = tmp_path / "coordinator"
+    coordinator.mkdir()
+    (coordinator / "federation.toml").write_bytes(write_plan(tmp_path, "embedded").read_bytes())
+    shown = []
+    for _ in range(2):
+        authority = renew(coordinator)["authority"]
+        server = x509.load_pem_x509_certificate((coordinator / "tls" / "server.pem").read_bytes())
+        shown.append((x509.load_pem_x509_certificate(Path(authority).read_bytes()), server))
+        names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.DNSName) == ["fed.example.org"]
+    (before, _), (after, server) = shown
+    server.verify_directly_issued_by(after)
+    with pytest.raises(InvalidSignature):
+        server.verify_directly_issued_by(before)
+    with pytest.raises(WrongUse, match="cannot be read"):
+        renew(tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(
