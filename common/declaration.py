@@ -5,11 +5,11 @@ the clients, the coordinator passes over those who would sit the round out.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from common.bounded_toml import read_toml
 from common.errors import WrongUse
 
 NOT_AT_THIS_HOUR = "it is not available at this hour"
@@ -65,7 +65,7 @@ def load_declaration(path: Path) -> Declaration:
         WrongUse: the file is not such a file.
     """
     try:
-        record = tomllib.loads(path.read_text())
+        record = read_toml(path)
     except FileNotFoundError:
         return Declaration()
     except (OSError, ValueError) as error:

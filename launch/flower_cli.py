@@ -1,12 +1,12 @@
 """What Flower's own command line needs to find a federation: a FLWR_HOME with one connection in it."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
 from common.atomic_file import write_atomically
+from common.bounded_toml import read_toml
 from common.errors import WrongUse
 
 CONNECTION = "local"
@@ -23,7 +23,7 @@ class Connection:
 def read_flower_home(home: Path) -> Connection | None:
     """Return the connection that `write_flower_home` wrote, None where there is none."""
     try:
-        connection = tomllib.loads((home / "config.toml").read_text(encoding="utf-8"))["superlink"][CONNECTION]
+        connection = read_toml(home / "config.toml")["superlink"][CONNECTION]
         return Connection(str(connection["address"]), Path(connection["root-certificates"]))
     except FileNotFoundError:
         return None

@@ -52,7 +52,7 @@ def add_machine_commands(add: Add) -> None:
     prepare = add(
         "prepare-data",
         "a participant's own interactions, cut on its own machine",
-        "  tfedrs prepare-data carol --csv ratings.csv --csv-columns user=userId,item=movieId,timestamp=timestamp",
+        "  tfedrs prepare-data carol --csv ratings.csv \\\n      --csv-columns user=userId,item=movieId,timestamp=time",
     )
     prepare.add_argument("folder", type=Path, metavar="DIR", help="the participant's folder, with the catalogue")
     prepare.add_argument("--csv", type=Path, metavar="FILE", required=True, help="one line an interaction")

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from tests.fuzz.bounds import Broken, limit_address_space, tried
-from tests.fuzz.decoders import Decoder, decoders
+from tests.fuzz.decoder import Decoder
+from tests.fuzz.decoders import decoders
 
 MEASURED_EVERY = 16
 """Memory is measured at one input in so many: it takes several times as long."""

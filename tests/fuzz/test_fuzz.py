@@ -12,7 +12,8 @@ import pytest
 from launch.workspace import PROJECT_ROOT
 from tests.fuzz import __main__ as fuzzer
 from tests.fuzz.bounds import Broken, tried
-from tests.fuzz.decoders import Decoder, decoders
+from tests.fuzz.decoder import Decoder
+from tests.fuzz.decoders import decoders
 
 INPUTS = 2000
 READS = re.compile(r"(read|decode|load|from|parse|answer|kept|saved|received|admitted|settings_of)(_|$)|open$")
