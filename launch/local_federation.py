@@ -96,16 +96,21 @@ class LocalFederation:
     ) -> None:
         self._resources.close()
 
-    def submit(self, run_config: "Mapping[str, Setting]") -> int:
+    def submit(self, run_config: "Mapping[str, Setting]", bundle: AppBundle | None = None) -> int:
         """Start the app with these settings over its declared defaults; returns the run id at once.
+
+        Args:
+            run_config: Settings by their keys.
+            bundle: Another app than that of `app_dir`.
 
         Raises:
             WrongUse: a setting that the app does not declare. Flower would accept the run and then fail it.
         """
-        unknown = sorted(set(run_config) - self._bundle.settings)
+        bundle = bundle or self._bundle
+        unknown = sorted(set(run_config) - bundle.settings)
         if unknown:
             raise WrongUse(f"the app has no setting {unknown[0]!r}: declare it under [tool.flwr.app.config]")
-        return self._control.start_run(self._bundle, run_config)
+        return self._control.start_run(bundle, run_config)
 
     def wait(self, run_id: int, on_tick: Callable[[], None], timeout_seconds: float) -> None:
         """Return when the run has completed; `on_tick` is called twice a second meanwhile.
