@@ -1,4 +1,4 @@
-"""Processor time and memory of everything that this process started, looked at ten times a second or more.
+"""Processor time and memory of everything that this process started, looked at ten times a second.
 
 Linux keeps the greatest memory that a process ever had (VmHWM) until its end, so that a look misses only what a process
 adds after the last one. Processor time is complete: that of a process which ended is counted with its parent, or with
@@ -36,7 +36,7 @@ class ClientProcess:
 class ProcessMeter:
     """Looks as long as its `with` block runs."""
 
-    def __init__(self, seconds: float = 0.05) -> None:
+    def __init__(self, seconds: float = 0.1) -> None:
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_on, daemon=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from common.config import Settings
 from launch.app_bundle import build_app_bundle
+from launch.flower_environment import flower_environment
 from launch.workspace import PROJECT_ROOT
 
 _TIMES = 3
@@ -41,9 +42,14 @@ def client_parts(client_dir: Path, run: Path) -> dict[str, Any]:
 def _run(kind: str, client_dir: Path, run: Path, bundle: Path, home: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.client_process", "--kind", kind]
     command += ["--client", str(client_dir), "--run", str(run), "--bundle", str(bundle)]
-    environment = {**os.environ, "FLWR_HOME": str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=PROJECT_ROOT,
+        env=flower_environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
