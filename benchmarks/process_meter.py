@@ -16,7 +16,16 @@ from typing import Self
 
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_CLIENT_PROGRAM = b"flwr-clientapp"
+CLIENT = "clients"
+_PROGRAMS = {
+    b"flwr-clientapp": CLIENT,
+    b"flwr-serverapp": "ServerApp",
+    b"flower-superlink": "SuperLink",
+    b"flower-supernode": "SuperNodes",
+    b"flower-superexec": "SuperExecs",
+    b"anvil": "chain",
+    b"launch.embedded_chain": "chain",
+}
 _PSS_SECONDS = 0.25  # adding up a process's pages takes a millisecond or two
 
 
@@ -42,11 +51,13 @@ class ProcessMeter:
         self._thread = threading.Thread(target=self._look_on, daemon=True)
         self._tracked: set[int] = set()
         self._others: set[int] = set()
-        self._unnamed: set[int] = set()
+        self._roles: dict[int, str] = {}
+        self._own: dict[tuple[str, int, str], float] = {}
+        self._first_seen: dict[int, float] = {}
         self._running: dict[int, ClientProcess] = {}
         self._ended: list[ClientProcess] = []
         self._times: list[float] = []
-        self._cpu: list[float] = []
+        self._cpu: list[dict[str, float]] = []
 
     def __enter__(self) -> Self:
         self._look(time.time())
@@ -60,23 +71,28 @@ class ProcessMeter:
         self._thread.join()
         self._look(time.time())
 
-    def cpu_between(self, began: float, ended: float) -> float:
-        """Processor seconds that all processes used between two times of `time.time`, both of them past."""
+    def cpu_between(self, began: float, ended: float) -> dict[str, float]:
+        """Processor seconds between two times of `time.time`, both of them past: of "all" processes, and by program.
+
+        The programs' own figures lack what a process used after the last look at it.
+        """
         while self._thread.is_alive() and self._times[-1] < ended:
             time.sleep(self._seconds)
-        return self._cpu_at(ended) - self._cpu_at(began)
+        before, after = self._cpu_at(began), self._cpu_at(ended)
+        return {program: seconds - before.get(program, 0.0) for program, seconds in after.items()}
 
     def client_processes(self, began: float, ended: float) -> list[ClientProcess]:
         """The client processes that began between two times and have ended."""
         return [process for process in list(self._ended) if began <= process.first_seen < ended]
 
-    def _cpu_at(self, moment: float) -> float:
+    def _cpu_at(self, moment: float) -> dict[str, float]:
         place = bisect_left(self._times, moment)
         if place in (0, len(self._cpu)):
             raise ValueError("the meter did not run at that time")
         before, after = self._times[place - 1], self._times[place]
         share = (moment - before) / (after - before)
-        return self._cpu[place - 1] + share * (self._cpu[place] - self._cpu[place - 1])
+        earlier, later = self._cpu[place - 1], self._cpu[place]
+        return {name: (1 - share) * earlier.get(name, 0.0) + share * seconds for name, seconds in later.items()}
 
     def _look_on(self) -> None:
         while not self._stop.wait(self._seconds):
@@ -86,9 +102,9 @@ class ProcessMeter:
         present = {int(name) for name in os.listdir(_PROC) if name.isdecimal()}  # noqa: PTH208 - no paths are needed
         self._tracked &= present
         self._others &= present
-        self._unnamed &= present
-        for pid in list(self._running):
-            if pid not in present:
+        for pid in set(self._roles) - present:
+            del self._roles[pid]
+            if pid in self._running:
                 self._ended.append(self._running.pop(pid))
         total = 0.0
         for pid in sorted(present - self._others):  # parents come before their children, as a rule
@@ -100,29 +116,41 @@ class ProcessMeter:
                     self._others.add(pid)
                     continue
                 self._tracked.add(pid)
-                self._unnamed.add(pid)
+                self._first_seen[pid] = now
             own = (int(fields[11]) + int(fields[12])) / _TICKS
             total += own + (int(fields[13]) + int(fields[14])) / _TICKS
-            self._look_at_client(pid, fields[0] == "Z", own, now)
-        self._cpu.append(total)
+            ended = fields[0] == "Z"
+            # Between fork and exec a process bears its parent's name, so it is named at the second look.
+            if not ended and pid not in self._roles and self._first_seen[pid] < now:
+                self._name(pid)
+            if pid in self._roles:
+                self._own[self._roles[pid], pid, fields[19]] = own  # with the time of its start: numbers come again
+            if pid in self._running:
+                self._look_at_client(self._running[pid], ended, own, now)
+        by_program: dict[str, float] = {"all": total}
+        for (role, _, _), seconds in self._own.items():
+            by_program[role] = by_program.get(role, 0.0) + seconds
+        self._cpu.append(by_program)
         self._times.append(now)  # last, since others read how far the meter is
 
-    def _look_at_client(self, pid: int, ended: bool, cpu_seconds: float, now: float) -> None:
-        if pid in self._unnamed and not ended and _CLIENT_PROGRAM in _read(pid, "cmdline"):
-            self._unnamed.discard(pid)  # between fork and exec a process bears its parent's name
-            self._running[pid] = ClientProcess(pid, now, now)
-        process = self._running.get(pid)
-        if process is None:
-            return
+    def _name(self, pid: int) -> None:
+        command = _read(pid, "cmdline").split(b"\0")[:4]
+        for program, role in _PROGRAMS.items():
+            if any(argument.endswith(program) for argument in command):
+                self._roles[pid] = role
+                if role == CLIENT:
+                    self._running[pid] = ClientProcess(pid, self._first_seen[pid], self._first_seen[pid])
+
+    def _look_at_client(self, process: ClientProcess, ended: bool, cpu_seconds: float, now: float) -> None:
         process.cpu_seconds = cpu_seconds
         if ended:
-            self._ended.append(self._running.pop(pid))
+            self._ended.append(self._running.pop(process.pid))
             return
         process.last_seen = now
-        process.peak_rss = max(process.peak_rss, _kilobytes(_read(pid, "status"), b"VmHWM:"))
+        process.peak_rss = max(process.peak_rss, _kilobytes(_read(process.pid, "status"), b"VmHWM:"))
         if now - process.pss_at >= _PSS_SECONDS:
             process.pss_at = now
-            process.peak_pss = max(process.peak_pss, _kilobytes(_read(pid, "smaps_rollup"), b"Pss:"))
+            process.peak_pss = max(process.peak_pss, _kilobytes(_read(process.pid, "smaps_rollup"), b"Pss:"))
 
 
 def _stat(pid: int) -> list[str] | None:

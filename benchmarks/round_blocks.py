@@ -29,14 +29,14 @@ class Round:
         kind: Of which app.
         seconds: Wall time, from the end of the round before.
         phases: Wall time of its parts: train, score, and for ours settle; the rest is what is missing to `seconds`.
-        cpu_seconds: Of all processes of the federation, the chain's included.
+        cpu_seconds: Of all processes of the federation, the chain's included: "all", and by program.
         clients: The processes that answered its messages.
     """
 
     kind: str
     seconds: float
     phases: dict[str, float]
-    cpu_seconds: float
+    cpu_seconds: dict[str, float]
     clients: list[ClientProcess]
 
 

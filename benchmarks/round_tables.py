@@ -27,15 +27,16 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
             kind: median(one.seconds for one in by_kind[OURS]) / median(one.seconds for one in by_kind[kind])
             for kind in (EMPTY, SAME_BYTES)
         },
-        "cpu_ratios": {
-            kind: median(one.cpu_seconds for one in by_kind[OURS]) / median(one.cpu_seconds for one in by_kind[kind])
-            for kind in (EMPTY, SAME_BYTES)
-        },
+        "cpu_ratios": {kind: _cpu(by_kind[OURS], "all") / _cpu(by_kind[kind], "all") for kind in (EMPTY, SAME_BYTES)},
     }
 
 
 def _pairs(ours: Sequence[Round], others: Sequence[Round]) -> list[tuple[float, float]]:
     return [(one.seconds, other.seconds) for one, other in zip(ours, others, strict=True)]
+
+
+def _cpu(rounds: Sequence[Round], program: str) -> float:
+    return median(played.cpu_seconds.get(program, 0.0) for played in rounds)
 
 
 def _figures(rounds: Sequence[Round]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _figures(rounds: Sequence[Round]) -> dict[str, Any]:
     return {
         "rounds": len(rounds),
         "seconds": _spread([played.seconds for played in rounds]),
-        "cpu_seconds": _spread([played.cpu_seconds for played in rounds]),
+        "cpu_seconds": {program: _cpu(rounds, program) for program in rounds[0].cpu_seconds},
         "phases": {name: median(played.phases[name] for played in rounds) for name in phases},
         "rest": median(played.seconds - sum(played.phases.values()) for played in rounds),
         "client_processes": len(clients),
@@ -75,7 +76,7 @@ def tables(figures: Mapping[str, Any]) -> str:
     ]
     for kind, row in summed["kinds"].items():
         lines.append(
-            f"| {kind} | {row['rounds']} | {_shown(row['seconds'], 1)} | {_shown(row['cpu_seconds'], 1)} "
+            f"| {kind} | {row['rounds']} | {_shown(row['seconds'], 1)} | {row['cpu_seconds']['all']:.1f} "
             f"| {row['client_life_seconds']:.1f} s | {row['client_cpu_seconds']:.2f} "
             f"| {row['client_peak_rss'] / _MEGABYTE:.0f} MB | {row['client_peak_pss'] / _MEGABYTE:.0f} MB |"
         )

@@ -42,9 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--rounds must be at least {_LEAST_ROUNDS}: fewer show no slope")
     settings = Settings(clients=options.clients, rounds=options.rounds, factors=4, probe_pairs=10)
     began = time.monotonic()
-    samples, objects = soak(settings, options.chain)
-    if options.json:
-        options.json.write_text(json.dumps(samples, indent=1))
+    samples, objects = soak(settings, options.chain, options.json)
     found = growths(samples, allowances(settings, objects), warm_up=max(5, options.rounds // 4))
     print(f"{options.rounds} rounds of {options.clients} clients in {time.monotonic() - began:.0f} s")
     print("| figure | after the warm-up | at the end | gain a round | allowed | why |\n|---|---|---|---|---|---|")
@@ -60,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(growth.too_fast for growth in found))
 
 
-def soak(settings: Settings, chain: str) -> tuple[list[dict[str, float]], dict[str, int]]:
+def soak(settings: Settings, chain: str, written_to: Path | None) -> tuple[list[dict[str, float]], dict[str, int]]:
     """Run a federation; return a sample for each settled round, and the bytes of one model and of one update."""
     samples: list[dict[str, float]] = []
     with ExitStack() as stack:
@@ -80,6 +78,8 @@ def soak(settings: Settings, chain: str) -> tuple[list[dict[str, float]], dict[s
             settled = len(list((folder / "evidence").glob("round-*.json")))
             if len(samples) < settled < settings.rounds:  # after the last one the ServerApp is about to end
                 samples.append(processes_footprint() | folder_footprint(folder))
+                if written_to is not None:
+                    written_to.write_text(json.dumps(samples, indent=1))
                 print(f"round {settled} of {settings.rounds}", file=sys.stderr, flush=True)
 
         federation.wait(run_id, look, _LONGEST_ROUND_SECONDS * (settings.rounds + 1))
