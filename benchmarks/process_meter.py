@@ -106,7 +106,8 @@ class ProcessMeter:
             del self._roles[pid]
             if pid in self._running:
                 self._ended.append(self._running.pop(pid))
-        total = 0.0
+        of_children = os.times()
+        total = of_children.children_user + of_children.children_system  # of those that this process has collected
         for pid in sorted(present - self._others):  # parents come before their children, as a rule
             fields = _stat(pid)
             if fields is None:
