@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test fuzz test-faults test-machines test-compose lock clean
+.PHONY: help setup demo check test fuzz test-faults test-machines test-compose soak soak-long lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ test-machines: $(RUNTIME)  ## A federation over network namespaces as separate h
 
 test-compose: $(RUNTIME)  ## docker compose with real containers: rounds, verification, killed services
 	PYTHON=$(BIN)/python tests/compose/run.sh
+
+soak: $(RUNTIME) $(NODE)  ## 30 rounds of a federation without growth in memory, files, threads or disk
+	$(BIN)/python -m benchmarks.soak --rounds 30
+
+soak-long: $(RUNTIME) $(NODE)  ## The same over 200 rounds, about half an hour
+	$(BIN)/python -m benchmarks.soak --rounds 200
 
 lock: $(DEV)  ## Choose the versions of all packages anew, within the ranges of pyproject.toml: requirements.lock
 	$(BIN)/python .ci/lock.py

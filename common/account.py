@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_account import Account
 from eth_hash.auto import keccak
 
 from common.atomic_file import write_atomically
 from common.bounded_json import parse_json
 from common.errors import WrongUse
+from common.keystore import open_keystore
+from common.recoverable_signature import address_of_key
 
 KEYSTORE_FILE = "account.json"
 PASSPHRASE_FILE = "account.pass"  # noqa: S105 - a file name
@@ -49,6 +50,8 @@ def random_account() -> SigningAccount:
 
 def save_account(account: SigningAccount, folder: Path, *, development: bool = False) -> None:
     """Write keystore and passphrase; a development account skips the slow key stretching."""
+    from eth_account import Account  # noqa: PLC0415 - takes 0.5 s, and a client process never writes an account
+
     passphrase = secrets.token_hex(32)
     iterations = _DEVELOPMENT_SCRYPT_N if development else None
     keystore = Account.encrypt(account.key, passphrase, iterations=iterations)
@@ -66,7 +69,7 @@ def load_account(folder: Path) -> SigningAccount:
         keystore = parse_json((folder / KEYSTORE_FILE).read_bytes())
         passphrase = (folder / PASSPHRASE_FILE).read_text().strip()
         _check_cost(keystore)
-        return _account(bytes(Account.decrypt(keystore, passphrase)))
+        return _account(open_keystore(keystore, passphrase))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise WrongUse(
             f"The account in {folder} cannot be opened ({error}); restore {KEYSTORE_FILE} and {PASSPHRASE_FILE}."
@@ -90,4 +93,4 @@ def _check_cost(keystore: Any) -> None:
 
 
 def _account(key: bytes) -> SigningAccount:
-    return SigningAccount(str(Account.from_key(key).address), key)
+    return SigningAccount(address_of_key(key), key)

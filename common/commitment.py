@@ -4,13 +4,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
-from eth_abi.abi import encode
-from eth_account import Account
-from eth_account.messages import SignableMessage
 from eth_hash.auto import keccak
 
+from common.abi_words import encode_words
 from common.errors import Rejected
+from common.recoverable_signature import SIGNATURE_BYTES, sign_hash, signer_of
 
 _DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _COMMITMENT_TYPE = "Commitment(bytes32 runId,uint64 round,bytes32 commitment)"
@@ -19,9 +19,16 @@ _SCORE_TYPE = (
     "int256 ndcgGainWad,int256 hitGainWad)"
 )
 _NODE_BINDING_TYPE = "NodeBinding(bytes32 runId,address account,uint64 nodeId)"
-SIGNATURE_BYTES = 65
 _V = (27, 28)
 _GREATEST_S = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364140 // 2
+
+
+class SignableMessage(NamedTuple):
+    """A message in the parts of EIP-191, as `eth-account` names them."""
+
+    version: bytes
+    header: bytes
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class SigningDomain:
     def separator(self) -> bytes:
         """The EIP-712 domain separator, 32 bytes."""
         return keccak(
-            encode(
+            encode_words(
                 ["bytes32", "bytes32", "bytes32", "uint256", "address"],
                 [
                     keccak(_DOMAIN_TYPE.encode()),
@@ -79,7 +86,7 @@ def commitment_of(run_id: bytes, server_round: int, account: str, update_name: s
     enters by the sha256 that names its object, in hex (docs/decisions/0002-commitment-hash.md).
     """
     return keccak(
-        encode(
+        encode_words(
             ["bytes32", "uint64", "address", "bytes32", "bytes32"],
             [run_id, server_round, account, bytes.fromhex(update_name), salt],
         )
@@ -116,7 +123,7 @@ def node_binding_message(domain: SigningDomain, run_id: bytes, account: str, nod
 
 def sign(message: SignableMessage, account_key: bytes) -> bytes:
     """Return the 65 bytes r || s || v."""
-    return bytes(Account.sign_message(message, account_key).signature)
+    return sign_hash(digest(message), account_key)
 
 
 def check_signature(message: SignableMessage, signature: bytes, account: str) -> None:
@@ -133,8 +140,8 @@ def check_signature(message: SignableMessage, signature: bytes, account: str) ->
     if signature[64] not in _V or int.from_bytes(signature[32:64], "big") > _GREATEST_S:
         raise Rejected("the signature is not in its one form: v 27 or 28, s in the lower half")
     try:
-        signer = str(Account.recover_message(message, signature=signature))
-    except Exception as error:  # eth-keys and coincurve raise many types, all meaning the same
+        signer = signer_of(digest(message), signature)
+    except ValueError as error:
         raise Rejected("the signature is malformed") from error
     if signer != account:
         raise Rejected(f"the signature is that of {signer}, not of {account}")
@@ -146,5 +153,5 @@ def digest(message: SignableMessage) -> bytes:
 
 
 def _message(domain: SigningDomain, type_string: str, types: list[str], values: list[object]) -> SignableMessage:
-    struct_hash = keccak(encode(["bytes32", *types], [keccak(type_string.encode()), *values]))
+    struct_hash = keccak(encode_words(["bytes32", *types], [keccak(type_string.encode()), *values]))
     return SignableMessage(version=b"\x01", header=domain.separator, body=struct_hash)

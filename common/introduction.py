@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from flwr.app import ConfigRecord, RecordDict
 
-from common.commitment import SIGNATURE_BYTES
 from common.declaration import ABSENCES, Declaration
 from common.errors import Rejected
 from common.record_fields import address_field, bytes_field, config_record, list_field
+from common.recoverable_signature import SIGNATURE_BYTES
 from common.wire import ROUND_RECORD, RoundTask, round_config
 
 INTRODUCTION = "query"

@@ -2,9 +2,9 @@
 
 from typing import TypeVar
 
-from eth_utils.address import is_checksum_address
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
+from common.address import is_checksum_address
 from common.errors import Rejected
 
 MOST_ENTRIES = 64  # the most that --committee-size allows: everybody scores as many updates as a committee has seats

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
-from common.commitment import SIGNATURE_BYTES, Score, SigningDomain
+from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import Rejected
 from common.record_fields import (
@@ -25,6 +25,7 @@ from common.record_fields import (
     list_field,
     record_bytes,
 )
+from common.recoverable_signature import SIGNATURE_BYTES
 
 PEER_EVALUATION = "evaluate.peer"
 ROUND_RECORD, MODEL_RECORD = "round", "model"

@@ -3,9 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from eth_account.messages import SignableMessage
-
-from common.commitment import check_signature, commitment_message, commitment_of, node_binding_message, score_message
+from common.commitment import (
+    SignableMessage,
+    check_signature,
+    commitment_message,
+    commitment_of,
+    node_binding_message,
+    score_message,
+)
 from common.errors import Rejected
 from common.introduction import Introduction
 from common.models.model import Arrays, Model

@@ -1,0 +1,1 @@
+"""A Flower app that does nothing; `exchange.py` comes from server/ when the app is bundled."""
