@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,6 +12,7 @@ from common.atomic_file import write_atomically
 from common.errors import EnvironmentFailure, WrongUse
 from launch.app_bundle import AppBundle, build_app_bundle
 from launch.certificates import write_certificates
+from launch.kept_nodes import KeptNodes
 from launch.node_keys import load_or_create_node_key
 from launch.processes import LOOPBACK, Supervisor, free_ports, require_free_port, wait_until
 from launch.superlink import start_superlink
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from launch.control_api import ControlApi, Setting
 
 START_SECONDS = 120.0
+_APP_FAILED = "ServerApp failed with exception: "  # Flower's words before those of the exception
 TICK_SECONDS = 0.5
 
 
@@ -37,6 +40,7 @@ class LocalFederation:
         client_dirs: Sequence[Path],
         port: int | None = None,
         environment: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         """Remember what to start.
 
@@ -46,12 +50,15 @@ class LocalFederation:
             client_dirs: One folder for each client, anywhere; a `node.key` found there is used, else one is made.
             port: The SuperLink's port on 127.0.0.1; None lets the system pick one.
             environment: Variables for the ServerApps.
+            say: Gets a sentence when a SuperNode ended and is started again.
         """
         self._app_dir = app_dir.resolve()
         self._folder = folder.resolve()
         self._client_dirs = [path.resolve() for path in client_dirs]
         self._port = port
         self._environment = environment or {}
+        self._say = say
+        self._kept: KeptNodes
         self._resources = ExitStack()
         self._superlink = Supervisor()
         self._nodes = Supervisor()
@@ -127,7 +134,7 @@ class LocalFederation:
             time.sleep(TICK_SECONDS)
         log = self._save_log(run_id)
         if status[0] != "finished:completed":
-            reason = " ".join(status[1].split()) or status[0].partition(":")[2]
+            reason = " ".join(status[1].split()).removeprefix(_APP_FAILED).rstrip(".") or status[0].partition(":")[2]
             raise EnvironmentFailure(f"run {run_id} did not complete ({reason}): see {log}")
 
     def status(self, run_id: int) -> str:
@@ -140,9 +147,13 @@ class LocalFederation:
             self._control.stop_run(run_id)
 
     def raise_if_any_ended(self, when: str) -> None:
-        """Raise EnvironmentFailure, one sentence with the log's name, if the SuperLink or a SuperNode ended."""
+        """Start a SuperNode again that has ended.
+
+        Raises:
+            EnvironmentFailure: the SuperLink ended, or a SuperNode again and again. One sentence with the log's name.
+        """
         self._superlink.raise_if_any_ended(when)
-        self._nodes.raise_if_any_ended(when)
+        self._kept.look(when)
 
     def _start(self, resources: ExitStack) -> None:
         if len(set(self._client_dirs)) < len(self._client_dirs):
@@ -167,8 +178,11 @@ class LocalFederation:
 
         names = [f"supernode-{index:02d}" for index in range(len(self._client_dirs))]
         self._node_ids = tuple(map(self._control.register_node, public_keys, names))
-        for name, client_dir, node_port in zip(names, self._client_dirs, node_ports, strict=True):
-            start_supernode(self._nodes, name, self._folder, client_dir, address, node_port)
+        starts = [
+            partial(start_supernode, self._nodes, name, self._folder, client_dir, address, node_port)
+            for name, client_dir, node_port in zip(names, self._client_dirs, node_ports, strict=True)
+        ]
+        self._kept = KeptNodes(starts, [start() for start in starts], self._say)
         everyone = [superlink, *self._nodes.children]
         wait_until(self._all_online, "the federation", watched=everyone, seconds=START_SECONDS)
 
@@ -185,5 +199,8 @@ class LocalFederation:
 
     def _save_log(self, run_id: int) -> Path:
         path = self._folder / "logs" / "serverapp.log"
-        path.write_text(self._control.run_log(run_id), encoding="utf-8")
+        try:
+            path.write_text(self._control.run_log(run_id), encoding="utf-8")
+        except OSError:  # no room for it; the sentence that it would repeat is said all the same
+            return path.with_name("superlink.log")
         return path

@@ -33,7 +33,7 @@ User=tfedrs
 Environment=PATH=/opt/tfedrs/bin:/usr/sbin:/usr/bin:/bin
 ExecStart={place}/start.sh
 Restart=on-failure
-RestartSec=30
+RestartSec=10
 NoNewPrivileges=true
 PrivateTmp=true
 ProtectSystem=full

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Self
 from common.errors import EnvironmentFailure
 from launch.process_tree import Process, marked_processes, running_processes, with_descendants
 from launch.termination import termination_raises, uninterrupted
+from launch.tethered import tethered
 
 LOOPBACK = "127.0.0.1"
 MARK_VARIABLE = "TFEDRS_SUPERVISOR"
@@ -67,12 +69,15 @@ class ChildProcess:
 
     def raise_if_ended(self, when: str) -> None:
         """Raise EnvironmentFailure, one sentence with the log's name, if the process runs no longer."""
-        code = self.poll()
-        if code is None:
-            return
+        if self.poll() is not None:
+            raise EnvironmentFailure(f"{self.why_it_ended(when)}: see {self.log}")
+
+    def why_it_ended(self, when: str) -> str:
+        """Return who ended, when and why, of a process that runs no longer."""
+        code = self.process.wait()
         # A process that was killed had no time to say why; its last line is about something else.
         reason = f"killed by {signal.Signals(-code).name}" if code < 0 else self.last_error() or f"exit code {code}"
-        raise EnvironmentFailure(f"the {self.name} stopped {when} ({reason}): see {self.log}")
+        return f"the {self.name} stopped {when} ({reason})"
 
 
 class Supervisor:
@@ -112,10 +117,12 @@ class Supervisor:
         """
         variable, _, value = self._mark.partition("=")
         log.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.which(command[0], path=environment.get("PATH")) is None:  # what tethers it would not say so
+            raise EnvironmentFailure(f"the {name} cannot be started: there is no program {command[0]}")
         with log.open("ab") as output, uninterrupted():
             try:
                 process = subprocess.Popen(
-                    list(command),
+                    tethered(command),
                     env={**environment, variable: value},
                     cwd=folder,
                     stdin=subprocess.DEVNULL,

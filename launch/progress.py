@@ -62,6 +62,10 @@ class RunProgress:
         """Replace the text before the bar."""
         self._bar.update(self._task, description=text)
 
+    def note(self, sentence: str) -> None:
+        """Say something above the bar that stays there."""
+        self._console.print(sentence[:1].upper() + sentence[1:], highlight=False, markup=False, soft_wrap=True)
+
     def look_at(self, report_path: Path) -> None:
         """Show how far the report is."""
         try:

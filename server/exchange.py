@@ -8,6 +8,8 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from google.protobuf.message import DecodeError
 
+from server.returning_nodes import ReturningNodes
+
 POLL_SECONDS = 0.2
 """Between two looks, if few replies are open."""
 SECONDS_A_CALL = 0.02
@@ -47,12 +49,13 @@ def exchange(grid: Grid, messages: Sequence[Message], timeout: float) -> Replies
     began = time.monotonic()
     replies = Replies()
     pending: dict[str, int] = {}
+    away = ReturningNodes(grid, messages)
     for message, message_id in zip(messages, grid.push_messages(messages), strict=True):
         if message_id:
             pending[message_id] = message.metadata.dst_node_id
         else:
             replies.failures[message.metadata.dst_node_id] = "the message could not be sent to it"
-    while pending:
+    while pending or away:
         for message_id, node_id in list(pending.items()):
             try:
                 answers = list(grid.pull_messages([message_id]))
@@ -61,12 +64,16 @@ def exchange(grid: Grid, messages: Sequence[Message], timeout: float) -> Replies
                 del pending[message_id]
                 continue
             for reply in answers[:1]:
-                _sort_in(replies, node_id, reply)
                 del pending[message_id]
-        if pending and time.monotonic() - began > timeout:
-            replies.failures |= dict.fromkeys(pending.values(), f"it did not answer within {timeout:g} s")
+                if not away.notice(node_id, reply):
+                    _sort_in(replies, node_id, reply)
+        pending |= away.ask_again()
+        for node_id, reply in away.given_up().items():
+            _sort_in(replies, node_id, reply)
+        if (pending or away) and time.monotonic() - began > timeout:
+            replies.failures |= dict.fromkeys((*pending.values(), *away), f"it did not answer within {timeout:g} s")
             break
-        if pending:
+        if pending or away:
             time.sleep(max(POLL_SECONDS, SECONDS_A_CALL * len(pending)))
     replies.seconds = time.monotonic() - began
     return replies

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.atomic_file import refusals_of_the_disk
 from contracts.deployment import WEI_PER_TOKEN
 
 MOST_CLIENTS_SHOWN = 100
@@ -59,7 +60,7 @@ class TensorboardEvents:
         from tensorboard.summary.writer.record_writer import RecordWriter  # noqa: PLC0415
 
         if events:
-            with self._path.open("ab") as file:
+            with refusals_of_the_disk(self._path), self._path.open("ab") as file:
                 writer = RecordWriter(file)
                 for event in events:
                     writer.write(event.SerializeToString())

@@ -11,7 +11,7 @@ from common.config import Settings
 from launch.local_federation import LocalFederation
 from launch.prepared_run import PreparedRun, prepared_run
 from launch.progress import RunProgress, say_what_starts
-from launch.resumed_run import resumed_run
+from launch.resumed_run import resumed_run, to_be_resumed
 from launch.run_options import RunOptions
 from launch.workspace import PROJECT_ROOT
 from server.app import CHAIN_URL, COORDINATOR_DIR, RUN_DIR, TENSORBOARD
@@ -34,22 +34,29 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
         progress.say("preparing data, chain and contracts")
         with ready_run(settings, options) as ready:
             say_what_starts(console, ready)
-            progress.say(f"starting SuperLink and {settings.clients} SuperNodes")
-            with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs) as federation:
-                start_seconds = time.monotonic() - began
-                run_id = federation.submit(
-                    settings.to_run_config()
-                    | {
-                        COORDINATOR_DIR: str(ready.federation.folder),
-                        RUN_DIR: str(ready.folder),
-                        CHAIN_URL: ready.chain_url,
-                        TENSORBOARD: options.tensorboard,
-                    }
-                )
-                progress.say("round 1")
-                report_path = ready.folder / "report.json"
-                longest = settings.phase_timeout * (_PHASES_A_ROUND * settings.rounds + 2)
-                federation.wait(run_id, lambda: progress.look_at(report_path), longest)
+            with to_be_resumed(ready):
+                progress.say(f"starting SuperLink and {settings.clients} SuperNodes")
+                with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs, say=progress.note) as federation:
+                    start_seconds = time.monotonic() - began
+                    run_id = federation.submit(
+                        settings.to_run_config()
+                        | {
+                            COORDINATOR_DIR: str(ready.federation.folder),
+                            RUN_DIR: str(ready.folder),
+                            CHAIN_URL: ready.chain_url,
+                            TENSORBOARD: options.tensorboard,
+                        }
+                    )
+                    progress.say("round 1")
+                    report_path = ready.folder / "report.json"
+
+                    def look() -> None:
+                        progress.look_at(report_path)
+                        for process in ready.chain_processes:
+                            process.raise_if_ended("during the run")
+
+                    longest = settings.phase_timeout * (_PHASES_A_ROUND * settings.rounds + 2)
+                    federation.wait(run_id, look, longest)
     report: dict[str, Any] = json.loads(report_path.read_bytes())
     return report | {
         "folder": str(ready.folder),

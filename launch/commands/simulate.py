@@ -12,6 +12,7 @@ from common.config import Settings
 from common.wire import PEER_EVALUATION
 from launch.prepared_run import prepared_run
 from launch.progress import RunProgress, say_what_starts
+from launch.resumed_run import to_be_resumed
 from launch.run_options import RunOptions
 from launch.simulation import simulate as play
 
@@ -27,15 +28,16 @@ def simulate(settings: Settings, options: RunOptions, console: Console) -> dict[
             start_seconds = time.monotonic() - began
             report_path = ready.folder / "report.json"
             cpu_before = time.process_time()
-            node_cpu = play(
-                settings,
-                ready.federation,
-                ready.client_dirs,
-                ready.ledger,
-                ready.folder,
-                on_reply=lambda: progress.look_at(report_path),
-                tensorboard=options.tensorboard,
-            )
+            with to_be_resumed(ready):
+                node_cpu = play(
+                    settings,
+                    ready.federation,
+                    ready.client_dirs,
+                    ready.ledger,
+                    ready.folder,
+                    on_reply=lambda: progress.look_at(report_path),
+                    tensorboard=options.tensorboard,
+                )
             cpu_seconds = {
                 "train": node_cpu[MessageType.TRAIN],
                 "peers": node_cpu[PEER_EVALUATION],

@@ -61,7 +61,7 @@ def started(arguments: Sequence[str], folder: Path, **variables: str) -> Iterato
             process.communicate(timeout=30)
 
 
-def run_to_its_end(arguments: Sequence[str], folder: Path, **variables: str) -> tuple[str, str]:
+def run_to_its_end(arguments: Sequence[str], folder: Path, seconds: float = 240, **variables: str) -> tuple[str, str]:
     """Run `tfedrs`, which must succeed and leave nothing running; return stdout and stderr."""
     mark = new_mark()
     done = subprocess.run(
@@ -71,7 +71,7 @@ def run_to_its_end(arguments: Sequence[str], folder: Path, **variables: str) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=seconds,
     )
     assert done.returncode == 0, done.stderr
     assert not marked_processes(mark)

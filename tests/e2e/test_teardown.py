@@ -67,19 +67,18 @@ def test_a_signal_while_training_stops_everything(
     assert "Traceback" not in stderr
 
 
-def test_a_dead_supernode_ends_the_run_with_the_name_of_its_log(tmp_path: Path) -> None:
+def test_a_dead_superlink_ends_the_run_with_the_name_of_its_log_and_how_to_go_on(tmp_path: Path) -> None:
     with started([*ENDLESS, "--chain", "auto"], tmp_path) as federation:
         before = wait_until_it_trains(federation)
-        supernode = next(
-            each for each in before if b"flower-supernode" in command_of(each) and b"client-02" in command_of(each)
-        )
-        os.kill(supernode.pid, signal.SIGKILL)
+        superlink = next(each for each in before if b"flower-superlink" in command_of(each))
+        os.kill(superlink.pid, signal.SIGKILL)
         code, stderr = federation.wait()
     assert_nothing_is_left(federation, before)
-    log = tmp_path / "run" / "logs" / "supernode-01.log"
+    run = tmp_path / "run"
     (sentence,) = tfedrs_says(stderr)
-    assert sentence.startswith("tfedrs: The supernode-01 stopped during run ")
-    assert sentence.endswith(f"(killed by SIGKILL): see {log}.")
+    assert sentence.startswith("tfedrs: The superlink stopped during run ")
+    log = run / "logs" / "superlink.log"
+    assert sentence.endswith(f"(killed by SIGKILL): see {log}; go on with `tfedrs run --resume {run}`.")
     assert code == 3
     assert log.exists()
 
@@ -95,7 +94,8 @@ def test_a_serverapp_that_fails_ends_the_run_with_the_name_of_its_log(tmp_path: 
     log = tmp_path / "run" / "logs" / "serverapp.log"
     (sentence,) = tfedrs_says(stderr)
     assert sentence.startswith("tfedrs: Run ")
-    assert sentence.endswith(f": see {log}.")
+    assert "federation.json cannot be read" in sentence
+    assert f": see {log}; go on with `tfedrs run --resume " in sentence
     assert code == 3
     assert "federation.json cannot be read" in log.read_text()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import EnvironmentFailure, WrongUse
+from launch import kept_nodes
 from launch.local_federation import LocalFederation
 from launch.process_tree import marked_processes, running_processes
 
@@ -104,7 +105,8 @@ def test_two_clients_may_not_share_a_folder(folders, tmp_path):
         pass
 
 
-def test_a_node_that_dies_during_a_run_is_named_with_its_log(tmp_path):
+def test_a_node_that_dies_again_and_again_during_a_run_is_named_with_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_nodes, "TRIES", 0)
     app_dir, run_folder, client_dirs = make_folders(tmp_path)
 
     def kill_a_node():

@@ -7,7 +7,9 @@ from google.protobuf.message import DecodeError
 from client.app import build_app
 from launch.in_process_grid import InProcessGrid
 from server import exchange as exchange_module
+from server import returning_nodes
 from server.exchange import POLL_SECONDS, exchange
+from server.returning_nodes import RETURN_SECONDS
 
 
 class ScriptedGrid(InProcessGrid):
@@ -70,7 +72,8 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(exchange_module, "time", clock)
+    for module in (exchange_module, returning_nodes):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -136,3 +139,52 @@ def test_nobody_asked_is_nobody_waited_for() -> None:
     grid = ScriptedGrid({})
     assert send(grid).contents == {}
     assert grid.looks == 0
+
+
+class FlickeringGrid(ScriptedGrid):
+    """Every node is unavailable at the first look, and online again `back_after` seconds later."""
+
+    def __init__(self, clock: Clock, back_after: dict[int, float]) -> None:
+        super().__init__({})
+        self._clock = clock
+        self._back_after = back_after
+        self.pushes: list[list[int]] = []
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        messages = list(messages)
+        if messages:
+            self.pushes.append([message.metadata.dst_node_id for message in messages])
+        return [f"{name}-{len(self.pushes)}" for name in super().push_messages(messages)]
+
+    def get_node_ids(self) -> list[int]:
+        return [node for node, seconds in self._back_after.items() if self._clock.now - self._began >= seconds]
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        (name,) = message_ids
+        _, node, push = name.split("-")
+        message = self._sent[f"message-{node}"]
+        if push == "1":
+            message.metadata.__dict__["_dst_node_id"] = int(node)
+            return [Message(Error(5, "Node Unavailable"), reply_to=message)]
+        return [Message(RecordDict(), reply_to=message)]
+
+
+def test_a_node_that_comes_back_is_asked_again_once(clock: Clock) -> None:
+    grid = FlickeringGrid(clock, {2: 0.0, 3: 20.0})
+    replies = send(grid, 2, 3, timeout=180.0)
+    assert set(replies.contents) == {2, 3}
+    assert replies.failures == {}
+    assert grid.pushes == [[2, 3], [2], [3]]
+    assert replies.seconds == pytest.approx(20, abs=2 * POLL_SECONDS)
+
+
+def test_a_node_that_stays_away_is_given_up_before_the_phase_is_over(clock: Clock) -> None:
+    replies = send(FlickeringGrid(clock, {2: 0.0}), 2, 3, timeout=180.0)
+    assert set(replies.contents) == {2}
+    assert replies.failures == {3: "its app failed: Node Unavailable"}
+    assert RETURN_SECONDS < replies.seconds < RETURN_SECONDS + 3 * POLL_SECONDS
+
+
+def test_a_node_that_is_away_when_time_is_up_is_left_out(clock: Clock) -> None:
+    replies = send(FlickeringGrid(clock, {2: 9.0}), 2, timeout=5.0)
+    assert replies.failures == {2: "it did not answer within 5 s"}
