@@ -9,10 +9,10 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test fuzz test-faults test-machines test-compose soak soak-long lock clean
+.PHONY: help setup demo check test fuzz test-faults test-every-kill test-machines test-compose soak soak-long lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(RUNTIME) $(NODE)  ## Install what a run needs
 
@@ -31,8 +31,11 @@ test: $(DEV) $(NODE)  ## All tests
 fuzz: $(DEV)  ## 100,000 changed inputs to everything that reads what others wrote
 	$(BIN)/python -m tests.fuzz
 
-test-faults: $(DEV)  ## What kills processes, fills disks or attacks the network
-	$(BIN)/python -m pytest tests/faults
+test-faults: $(DEV) $(NODE)  ## What kills processes, fills disks or attacks the network
+	$(BIN)/python -m pytest tests/faults --deselect tests/faults/test_killed_anywhere.py
+
+test-every-kill: $(DEV)  ## A run killed before each of its steps, one after the other
+	$(BIN)/python -m pytest tests/faults/test_killed_anywhere.py
 
 test-machines: $(RUNTIME)  ## A federation over network namespaces as separate hosts (root, iproute2, nginx)
 	PYTHON=$(BIN)/python tests/machines.sh

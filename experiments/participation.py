@@ -61,7 +61,13 @@ class Course:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a Markdown table: a row for each partition and share, mean and standard deviation over the seeds."""
     options = _parser().parse_args(arguments)
-    base = Settings(dataset=options.dataset, model=options.model, clients=options.clients, rounds=options.rounds)
+    base = Settings(
+        dataset=options.dataset,
+        model=options.model,
+        clients=options.clients,
+        rounds=options.rounds,
+        unsafe_single_user=True,  # the partition by amount may leave a client one; nothing leaves this process
+    )
     print(f"{base.dataset}, {base.model}, {base.clients} clients, {base.rounds} rounds, seeds ", end="")
     print(f"{' '.join(map(str, options.seeds))}, test items of all users after every round\n")
     print("| partition | asked | NDCG@10, last model | best on validation | change a round (sd) | rounds of a client |")
