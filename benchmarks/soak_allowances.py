@@ -36,7 +36,7 @@ def allowances(settings: Settings, objects: dict[str, int]) -> dict[str, Allowan
         "disk:chain": Allowance(_ROOM * 32_000, "three transactions and their blocks, as Anvil writes them"),
         "disk:checkpoint": Allowance(_ROOM * (900 + 500 * n), "the report's row"),
         "disk:report.json": Allowance(_ROOM * (1200 + 500 * n), "the report's row"),
-        "disk:report.html": Allowance(_ROOM * (3000 + 1000 * n), "a point in every plot and a line in every table"),
+        "disk:report.html": Allowance(_ROOM * (4500 + 1000 * n), "a point in every plot and a line in every table"),
         "disk:superlink.db": Allowance(8_000, "the ServerApp's log lines; messages and models go once they are read"),
         "disk:logs": Allowance(_ROOM * (4000 + 1500 * n), "some lines a message, and questions for the run's status"),
         "disk:participants": Allowance(200, "replies of the last two rounds, in place of older ones"),
