@@ -25,7 +25,7 @@ check: $(DEV)  ## Format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(DEV) $(NODE)  ## All tests
+test: $(DEV) $(NODE)  ## Properties, contracts, and real processes on a real chain
 	$(BIN)/python -m pytest
 
 fuzz: $(DEV)  ## 100,000 changed inputs to everything that reads what others wrote

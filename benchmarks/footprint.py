@@ -68,7 +68,7 @@ def _part(path: Path) -> str:
 
 
 def _role(pid: int) -> str | None:
-    command = [Path(argument).name for argument in _read(pid, "cmdline").split("\0")[:3]]
+    command = [Path(argument).name for argument in _read(pid, "cmdline").split("\0")[:4]]
     return next((role for program, role in _PROGRAMS.items() if program in command), None)
 
 

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings(clients=options.clients, rounds=options.rounds, factors=4, probe_pairs=10)
     began = time.monotonic()
     samples, objects = soak(settings, options.chain, options.json)
-    found = growths(samples, allowances(settings, objects), warm_up=max(5, options.rounds // 4))
+    found = growths(samples, allowances(settings, objects), warm_up=options.rounds // 3)
     print(f"{options.rounds} rounds of {options.clients} clients in {time.monotonic() - began:.0f} s")
     print("| figure | after the warm-up | at the end | gain a round | allowed | why |\n|---|---|---|---|---|---|")
     for growth in found:
