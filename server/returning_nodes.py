@@ -38,9 +38,9 @@ class ReturningNodes:
 
     def ask_again(self) -> Mapping[str, int]:
         """Send their message once more to those who are back; return these by message id."""
-        if not self._away:
+        back = sorted(set(self._away) & set(self._grid.get_node_ids())) if self._away else []
+        if not back:
             return {}
-        back = sorted(set(self._away) & set(self._grid.get_node_ids()))
         again = []
         for node_id in back:
             message = self._messages[node_id]

@@ -95,6 +95,17 @@ class StatusWriter:
         asked = tuple(nodes)
         self._enter(phase, deadline=time.time() + self._phase_timeout, asked=asked)
 
+    @property
+    def phase(self) -> Phase:
+        """What the run does now."""
+        return self._status.phase
+
+    def ask_again(self, nodes: Iterable[int]) -> None:
+        """Wait for these once more, in the phase that goes on."""
+        waiting_for = tuple(dict.fromkeys((*self._status.waiting_for, *nodes)))
+        self._status = replace(self._status, waiting_for=waiting_for)
+        self.look(changed=True)
+
     def hear(self, node: int) -> None:
         """Note that a node has answered, in whatever way."""
         waiting_for = tuple(other for other in self._status.waiting_for if other != node)

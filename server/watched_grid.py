@@ -51,10 +51,11 @@ class WatchedGrid(Grid):
         """Send messages of one kind, at most one a node; return their ids."""
         sent: Sequence[Message] = list(messages)
         nodes = [message.metadata.dst_node_id for message in sent]
-        if sent:
+        if sent and not self._asks_again(_PHASES[sent[0].metadata.message_type], nodes):
+            self._asked = {}
             self._status.ask(_PHASES[sent[0].metadata.message_type], nodes)
         message_ids = list(self._grid.push_messages(sent))
-        self._asked = dict(zip(message_ids, nodes, strict=True))
+        self._asked |= dict(zip(message_ids, nodes, strict=True))
         for message_id, node in zip(message_ids, nodes, strict=True):
             if not message_id:
                 self._status.hear(node)  # nothing was sent, so nothing is waited for
@@ -77,6 +78,13 @@ class WatchedGrid(Grid):
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """See Flower; what happens meanwhile is not seen."""
         return self._grid.send_and_receive(messages, timeout=timeout)
+
+    def _asks_again(self, phase: Phase, nodes: Sequence[int]) -> bool:
+        """Note those who are asked a second time in a phase, because they were away; say whether they are such."""
+        again = self._status.phase == phase and set(nodes) <= set(self._asked.values())
+        if again:
+            self._status.ask_again(nodes)
+        return again
 
     def _hear(self, message_ids: Iterable[str]) -> None:
         for message_id in message_ids:

@@ -96,6 +96,24 @@ def test_waiting_for_nodes_says_how_many_there_are_and_are_needed(tmp_path: Path
     assert (waiting.phase, waiting.server_round, waiting.online, waiting.needed) == ("waiting", 3, 1, 3)
 
 
+def test_who_is_asked_again_is_waited_for_beside_the_others(tmp_path: Path) -> None:
+    nodes = Nodes()
+    with writer(tmp_path) as status:
+        grid = WatchedGrid(nodes, status)
+        first = list(grid.push_messages(map(message_to, (6, 7))))
+        nodes.answered = {"m6", "m7"}
+        list(grid.pull_messages([first[0]]))
+        grid.push_messages([message_to(6)])
+        time.sleep(0.6)
+        status.look(changed=True)
+        assert set(status_in(tmp_path).waiting_for) == {6, 7}
+        list(grid.pull_messages([first[1]]))
+        time.sleep(0.6)
+        status.look(changed=True)
+        assert status_in(tmp_path).waiting_for == (6,)
+        assert status_in(tmp_path).asked == (6, 7)
+
+
 def test_whoever_has_answered_is_not_waited_for(tmp_path: Path) -> None:
     nodes = Nodes()
     with writer(tmp_path) as status:
