@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 NODE := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test fuzz test-faults test-every-kill test-machines test-compose soak soak-long lock clean
+.PHONY: help setup demo check test test-e2e fuzz test-faults test-every-kill test-machines test-compose soak soak-long lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,11 @@ check: $(DEV)  ## Format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(DEV) $(NODE)  ## Properties, contracts, and real processes on a real chain
+test: $(DEV) $(NODE)  ## Properties, contracts, whole runs in one process, processes one by one
 	$(BIN)/python -m pytest
+
+test-e2e: $(DEV) $(NODE)  ## Whole federations of real processes on a real chain
+	$(BIN)/python -m pytest tests/e2e
 
 fuzz: $(DEV)  ## 100,000 changed inputs to everything that reads what others wrote
 	$(BIN)/python -m tests.fuzz
