@@ -277,8 +277,9 @@ def test_a_client_folder_holds_its_own_users_and_nothing_else(real_run: RealRun)
     folders = sorted((real_run.path / "participants").iterdir())
     assert [folder.name for folder in folders] == ["client-01", "client-02", "client-03"]
     for folder in folders:
+        kept = {"replies", "state.json", "user-vectors.npz", "answering.lock"}
         expected = {"account.json", "account.pass", "ca.pem", "catalogue.json", "data.npz", "node.key", "probe.npz"}
-        assert {path.name for path in folder.iterdir()} == expected | {"replies"}
+        assert {path.name for path in folder.iterdir()} == expected | kept
         part = ClientPart.load(folder / "data.npz")
         seen += part.user_ids
         for row, user_id in enumerate(part.user_ids):

@@ -195,7 +195,7 @@ def test_files_that_change_meanwhile_are_read_again(
 
     def add(self: Any, path: Path, name: str) -> None:
         real(self, path, name)
-        if changes[0] and name.endswith("state.json"):
+        if changes[0] and name == "checkpoint/state.json":
             changes[0] -= 1
             (run / "evidence" / "round-0001.json").write_text(f"change {changes[0]}")
 
