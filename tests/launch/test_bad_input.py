@@ -256,7 +256,8 @@ def test_an_account_that_cannot_be_opened(tmp_path: Path, csv: Path, payer: Path
     (payer / PASSPHRASE_FILE).write_text("00" * 32)
     for command in (use, ("deploy", "--chain", url), ("claim", "--run", str(tmp_path))):
         assert fails(*command, "--account", str(payer)) == (
-            f"The account in {payer} cannot be opened (the passphrase does not open it); restore account.json and account.pass."
+            f"The account in {payer} cannot be opened (the passphrase does not open it); "
+            "restore account.json and account.pass."
         )
     (payer / "account.json").write_text("{}")
     assert "cannot be opened" in fails(*use, "--account", str(payer))
