@@ -71,7 +71,7 @@ def kill(*processes: Process) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
-def wait_until_nothing_is_left(mark: str, seconds: float = 30) -> None:
+def wait_until_nothing_is_left(mark: str, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while left := marked_processes(mark):
         assert time.monotonic() < deadline, [command_of(process) for process in left]

@@ -137,7 +137,7 @@ def settled_rounds(run: Path) -> int:
 
 
 def test_a_supernode_that_cannot_be_started_again_ends_the_run_with_its_log(tmp_path: Path) -> None:
-    with started(["run", *flags(tmp_path), "--out", RUN], tmp_path) as run:
+    with started(["run", *flags(tmp_path, rounds=20), "--out", RUN], tmp_path) as run:  # two go on meanwhile
         wait_for((tmp_path / RECEIVED_1).exists, run)
         (tmp_path / RUN / "participants" / "client-02" / "node.key").write_bytes(b"no key")
         kill(processes_of(run, "flower-supernode", "client-02")[0])
