@@ -20,6 +20,7 @@ from server.chain import ChainLedger
 from server.coordinator import coordinate
 from server.federation import DEPLOYMENT_FILE, load_federation, load_secrets
 from server.only_run import only_run
+from server.orphan_watch import end_with_parent
 from server.submitted_run import choose_run_folder, keep_settings, settings_of_run
 
 COORDINATOR_DIR, RUN_DIR, CHAIN_URL, TENSORBOARD = "coordinator-dir", "run-dir", "chain-url", "tensorboard"
@@ -36,6 +37,7 @@ def main(grid: Grid, context: Context) -> None:
         WrongUse: before anything was written; `flwr log` and `flwr list` show the sentence.
     """
     configure_logs()
+    end_with_parent()
     lift_memory_limit()  # the SuperLink's, which this process inherits
     coordinator_dir = Path(_told(context, COORDINATOR_DIR) or _from_environment(COORDINATOR_DIR, COORDINATOR_VARIABLE))
     chain_url = _told(context, CHAIN_URL) or _from_environment(CHAIN_URL, CHAIN_VARIABLE)
