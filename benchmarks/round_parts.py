@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from client.state import REPLIES, STATE_FILE
 from common.config import Settings
 from launch.app_bundle import build_app_bundle
 from launch.flower_environment import flower_environment
@@ -28,8 +29,8 @@ def client_parts(client_dir: Path, run: Path) -> dict[str, Any]:
             measured = []
             for number in range(_TIMES):
                 copy = Path(temporary) / f"{kind}-{number}"
-                # Without the kept replies: the client would only send the last one again.
-                shutil.copytree(client_dir, copy, ignore=shutil.ignore_patterns("replies"))
+                # Without what it has answered: the client would only send the last reply again.
+                shutil.copytree(client_dir, copy, ignore=shutil.ignore_patterns(REPLIES, STATE_FILE))
                 measured.append(_run(kind, copy, run, bundle, Path(temporary) / "home"))
             names = measured[0]["cpu_seconds"]
             parts[kind] = {
