@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from common.config import Settings
 from launch.local_federation import LocalFederation
 from launch.prepared_run import prepared_run
 from launch.run_options import RunOptions
-from launch.workspace import PROJECT_ROOT
+from launch.workspace import PROJECT_ROOT, git_commit
 
 _KINDS = (EMPTY, OURS, SAME_BYTES)
 AIM = 1.25
@@ -80,17 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "-C", str(PROJECT_ROOT), "rev-parse", "--short", "HEAD"],  # noqa: S607 - git as found on the PATH
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d %H:%M"),
-        "commit": commit.stdout.strip(),
+        "commit": git_commit(),
         "load": round(os.getloadavg()[1], 1),
     }
 
