@@ -16,6 +16,7 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 from common.errors import EnvironmentFailure, WrongUse
 
 _EXPIRED, _NOT_YET, _WRONG_NAME, _WRONG_ADDRESS = 10, 9, 62, 64  # OpenSSL's X509_V_ERR_*
+_SIGNATURE_REFUSED, _NODE_REFUSED = 401, 412  # the latter for unknown, revoked and doubled nodes alike
 _SECONDS = 10.0
 _HEARTBEAT_SECONDS = 30.0
 
@@ -67,12 +68,17 @@ def check_node(address: str, authority: Path, key: ec.EllipticCurvePrivateKey) -
             node_id = client.ActivateNode(request).node_id
             client.DeactivateNode(DeactivateNodeRequest(node_id=node_id))
     except httpx.HTTPStatusError as error:
-        if error.response.status_code in {401, 412}:
+        status = error.response.status_code
+        if status == _SIGNATURE_REFUSED:
+            raise WrongUse(
+                f"The coordinator at {address} refuses this machine's signature, as it does where a clock is some "
+                "seconds ahead or minutes behind; set the clock of this machine, then try again."
+            ) from error
+        if status == _NODE_REFUSED:
             raise WrongUse(
                 f"The federation at {address} does not let this node in: it was never admitted, or it was revoked, or "
                 "another SuperNode uses its key; ask the coordinator, and after a crash wait a minute."
             ) from error
-        status = error.response.status_code
         raise EnvironmentFailure(f"The coordinator at {address} answers {status}; ask whether it is up.") from error
     except httpx.HTTPError as error:
         raise EnvironmentFailure(f"The coordinator at {address} does not answer ({error}).") from error

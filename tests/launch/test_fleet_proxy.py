@@ -1,5 +1,6 @@
 """Real nginx before a real SuperLink: nodes train through it, and somebody with the CA file can do nothing else."""
 
+import datetime
 import json
 import shutil
 import socket
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flwr.supercore.date import now
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
+from flwr.supernode import node_auth_http_interceptor
 
 from common.config import Settings
 from common.errors import EnvironmentFailure, WrongUse
@@ -22,7 +25,8 @@ from launch.app_bundle import build_app_bundle
 from launch.certificates import ServerCertificates, write_certificates
 from launch.control_api import ControlApi
 from launch.fleet_proxy import FleetProxy, nginx_program
-from launch.node_keys import load_or_create_node_key
+from launch.greeting import check_node
+from launch.node_keys import load_node_key, load_or_create_node_key
 from launch.prepared_run import PreparedRun, prepared_run
 from launch.processes import LOOPBACK, Supervisor, free_ports, wait_until
 from launch.run_options import RunOptions
@@ -169,6 +173,18 @@ def test_the_fleet_itself_asks_for_a_node_that_is_known(served: Served) -> None:
     status, answer = served.ask("/v1/fleet/pull-messages", headers=protobuf)
     assert (status, "Invalid SuperNode authentication" in answer) == (401, True)
     assert served.ask("/v1/fleet/pull-messages", "GET")[0] == 403
+
+
+@with_nginx
+@pytest.mark.parametrize(("ahead", "said"), [(0, "was never admitted"), (600, "set the clock")])
+def test_a_node_learns_whether_it_is_its_key_or_its_clock(
+    ahead: int, said: str, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = datetime.timedelta(seconds=ahead)
+    monkeypatch.setattr(node_auth_http_interceptor, "now", lambda: now() + later)
+    load_or_create_node_key(tmp_path)
+    with pytest.raises(WrongUse, match=said):
+        check_node(served.address, served.tls.authority, load_node_key(tmp_path))
 
 
 @with_nginx
