@@ -113,14 +113,15 @@ def _fetch(url: str, file: BufferedRandom, length: int | None, on_progress: OnPr
             try:
                 _append_rest(client, url, file, length, on_progress)
                 return
-            except httpx.ConnectError as error:
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 what_to_do = (
                     "check this machine's clock and certificate authorities, or try later"
                     if "CERTIFICATE" in str(error)
                     else "connect this machine to the network, or set HTTPS_PROXY"
                 )
+                why = str(error) or f"no answer for {timeout_seconds:g} s"
                 raise EnvironmentFailure(
-                    f"{host} cannot be reached ({error}); {what_to_do}, then give the command again."
+                    f"{host} cannot be reached ({why}); {what_to_do}, then give the command again."
                 ) from error
             except httpx.TimeoutException:
                 reason = f"no answer for {timeout_seconds:g} s"

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import random
 import resource
+import socket
 import time
 from pathlib import Path
 
@@ -193,6 +194,16 @@ def test_no_network_is_one_sentence(into: Path) -> None:
     assert "connect this machine to the network" in sentence
     sentence = failure(EnvironmentFailure, FileServer(b"", url="https://no-such-host.invalid/x"), into)
     assert sentence.startswith("no-such-host.invalid cannot be reached (")
+
+
+def test_a_host_that_never_answers_is_asked_once(into: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/x"
+        start = time.monotonic()
+        sentence = failure(EnvironmentFailure, FileServer(b"", url=url), into, timeout_seconds=1.0)
+        assert time.monotonic() - start < 4
+    assert sentence.startswith("127.0.0.1 cannot be reached (")
+    assert "connect this machine to the network" in sentence
 
 
 def test_only_one_process_writes(into: Path) -> None:
