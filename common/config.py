@@ -41,7 +41,8 @@ class Settings:
 
     dataset: str = _setting(
         DEFAULT_DATASET,
-        "ml-latest-small-2016 (bundled), ml-latest-small, ml-1m, ml-1m-ncf, ml-100k, filmtrust, or csv:FILE",
+        "ml-latest-small-2016 (bundled), ml-latest-small, ml-1m, ml-1m-ncf, ml-100k, filmtrust, amazon-appliances "
+        "(`tfedrs data fetch` brings them), or csv:FILE",
     )
     csv_columns: str = _setting("", "for csv:FILE, the columns: user=...,item=...,rating=...,timestamp=...")
     model: str = _setting("ials", "what the clients train", choices=MODELS)

@@ -9,7 +9,6 @@ are printed for the chosen ones.
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
@@ -30,7 +29,7 @@ from experiments.baselines.popularity import popularity
 from launch.commands.simulate import simulate
 from launch.preparation import prepare_data
 from launch.prepared_run import MEMORY
-from launch.run_options import RunOptions
+from launch.run_options import RunOptions, data_root
 
 COLUMNS = {
     "hit_ratio_at_10": "HR@10",
@@ -64,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def methods(settings: Settings) -> dict[str, dict[str, float]]:
     """Return the test metrics of the federation and of its comparisons, for one seed."""
-    data_root = data_folder()
-    data = prepare_data(settings, data_root)
+    root = data_root()
+    data = prepare_data(settings, root)
     model = model_of(settings)
 
     def rng() -> Any:
@@ -74,17 +73,15 @@ def methods(settings: Settings) -> dict[str, dict[str, float]]:
     return {
         "popularity": _test(popularity(data.split)),
         "local only": _test(local_only(model, data.split, data.parts, settings.rounds, rng())),
-        "**federated, by reputation**": federated(settings, data_root)["final"],
+        "**federated, by reputation**": federated(settings, root)["final"],
         "central": _test(central(model, data.split, settings.rounds, rng())),
     }
 
 
-def federated(settings: Settings, data_root: Path | None) -> dict[str, Any]:
+def federated(settings: Settings, root: Path | None) -> dict[str, Any]:
     """Run a simulation in a temporary folder and return its report."""
     with tempfile.TemporaryDirectory() as folder:
-        options = RunOptions(
-            out=Path(folder) / "run", chain=MEMORY, account_dir=None, deployment=None, data_root=data_root
-        )
+        options = RunOptions(out=Path(folder) / "run", chain=MEMORY, account_dir=None, deployment=None, data_root=root)
         return simulate(settings, options, Console(stderr=True, quiet=True))
 
 
@@ -97,12 +94,6 @@ def _cell(values: list[float]) -> str:
         return ""  # popularity predicts no ratings
     spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
     return f"{mean(values):.4f}{spread}"
-
-
-def data_folder() -> Path | None:
-    """Return the folder that TFEDRS_DATA names, None where only the bundled data are wanted."""
-    folder = os.environ.get("TFEDRS_DATA")
-    return Path(folder) if folder else None
 
 
 def _parser() -> argparse.ArgumentParser:

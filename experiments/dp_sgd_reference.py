@@ -12,7 +12,6 @@ part in every round.
 """
 
 import argparse
-import os
 import resource
 import time
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ from common.norms import joint_norm
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure
 from experiments.baselines.popularity import popularity
+from launch.run_options import data_root
 from server.privacy_statement import epsilon_of
 
 SHOWN = ("hit_ratio_at_10", "ndcg_at_10", "full_hit_ratio_at_10", "full_ndcg_at_10")
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan = DpSgdPlan(**{name: value for name, value in chosen.items() if value is not None})
     ncf = replace(AveragedNcf().ncf, **_given(options, ("variant", "factors", "tower_factors", "user_regularisation")))
     model = replace(AveragedNcf(), ncf=ncf, **_given(options, ("item_scale",)))
-    dataset = load_dataset(options.dataset, Path(options.data_root) if options.data_root else None)
+    dataset = load_dataset(options.dataset, options.data_root)
     print(
         f"{options.dataset}, {options.clients} clients, {options.rounds} rounds, seeds {options.seeds}\n{plan}\n{model}"
     )
@@ -158,7 +158,7 @@ def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfedrs experiment dp-sgd-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
-    parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
+    parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
     parser.add_argument("--clients", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])

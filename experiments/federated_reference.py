@@ -7,7 +7,6 @@ a chosen setting does. Set OPENBLAS_NUM_THREADS=1 for CPU seconds that mean some
 """
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -26,6 +25,7 @@ from experiments.baselines.array_rounds import Measured, measure
 from experiments.baselines.central import central
 from experiments.baselines.local_only import local_only
 from experiments.baselines.popularity import popularity
+from launch.run_options import data_root
 
 SHOWN = ("hit_ratio_at_10", "ndcg_at_10", "full_hit_ratio_at_10", "full_ndcg_at_10")
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     model = Ials(**{field.name: getattr(options, field.name) for field in fields(Ials)})
     print(f"{options.dataset}, {options.clients} clients, {model}")
-    dataset = load_dataset(options.dataset, Path(options.data_root) if options.data_root else None)
+    dataset = load_dataset(options.dataset, options.data_root)
     for in_training in (False, True):
         print(f"\nvalidation items {'in training' if in_training else 'held out of training'}")
         last: list[Measured] = []
@@ -84,7 +84,7 @@ def federated_rounds(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfedrs experiment federated-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
-    parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
+    parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])

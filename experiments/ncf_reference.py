@@ -6,7 +6,6 @@ Settings are chosen on the validation columns. Set OPENBLAS_NUM_THREADS=1 for CP
 """
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from common.models.ncf import Ncf
 from common.models.warm_start import WarmStart
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure
+from launch.run_options import data_root
 
 SHOWN = ("hit_ratio_at_10", "ndcg_at_10", "full_hit_ratio_at_10", "full_ndcg_at_10")
 
@@ -40,7 +40,7 @@ class Trained:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one Markdown table: two rows for each model, federated and central, means over the seeds."""
     options = _parser().parse_args(arguments)
-    dataset = load_dataset(options.dataset, Path(options.data_root) if options.data_root else None)
+    dataset = load_dataset(options.dataset, options.data_root)
     splits = {seed: leave_one_out(dataset, seed) for seed in options.seeds}
     columns = [f"{part} {name}" for part in ("valid.", "test") for name in ("HR", "NDCG", "full HR", "full NDCG")]
     print(f"{options.dataset}, seeds {' '.join(map(str, options.seeds))}\n")
@@ -103,7 +103,7 @@ def _numbers(trained: Sequence[Trained]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfedrs experiment ncf-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
-    parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
+    parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
     parser.add_argument("--clients", type=int, default=5)
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")

@@ -18,13 +18,12 @@ from rich.console import Console
 from common.config import Settings
 from common.models import model_of
 from common.update import decode_model
-from experiments.accuracy import data_folder
 from experiments.baselines.array_rounds import measure
 from experiments.baselines.popularity import popularity
 from launch.commands.simulate import simulate
 from launch.preparation import prepare_data
 from launch.prepared_run import MEMORY
-from launch.run_options import RunOptions
+from launch.run_options import RunOptions, data_root
 from server.run_folder import RunFolder
 
 _GAUSSIAN = {"noise": "gaussian", "withhold_metrics": True, "clipping_norm": 50.0, "factors": 16}
@@ -69,10 +68,10 @@ def measured_by_all(settings: Settings) -> tuple[dict[str, float], Mapping[str, 
     """Run a simulation; return the last model's test metrics over all users, and the run's privacy statement."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        options = RunOptions(out=run, chain=MEMORY, account_dir=None, deployment=None, data_root=data_folder())
+        options = RunOptions(out=run, chain=MEMORY, account_dir=None, deployment=None, data_root=data_root())
         report = simulate(settings, options, Console(stderr=True, quiet=True))
         state = decode_model(RunFolder(run).get_object(report["rounds"][-1]["model"])).arrays
-    split = prepare_data(settings, data_folder()).split
+    split = prepare_data(settings, data_root()).split
     model = model_of(settings)
     return measure(model, state, model.fold_in(state, split.train), split).test.metrics, report["privacy"]
 

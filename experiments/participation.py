@@ -24,12 +24,11 @@ from rich.console import Console
 from common.config import PARTITIONS, Settings
 from common.models import model_of
 from common.update import decode_model
-from experiments.accuracy import data_folder
 from experiments.baselines.array_rounds import measure
 from launch.commands.simulate import simulate
 from launch.preparation import PreparedData, prepare_data
 from launch.prepared_run import MEMORY
-from launch.run_options import RunOptions
+from launch.run_options import RunOptions, data_root
 from server.run_folder import RunFolder
 
 
@@ -88,10 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def course_of(settings: Settings) -> Course:
     """Train one federation and measure each of its models on all users."""
-    data = prepare_data(settings, data_folder())
+    data = prepare_data(settings, data_root())
     with tempfile.TemporaryDirectory() as folder:
         options = RunOptions(
-            out=Path(folder) / "run", chain=MEMORY, account_dir=None, deployment=None, data_root=data_folder()
+            out=Path(folder) / "run", chain=MEMORY, account_dir=None, deployment=None, data_root=data_root()
         )
         report = simulate(settings, options, Console(stderr=True, quiet=True))
         run = RunFolder(Path(report["folder"]))

@@ -8,7 +8,6 @@ all data in one place: what is reachable.
 """
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from itertools import islice
@@ -26,6 +25,7 @@ from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure, states_of
 from experiments.baselines.local_only import local_only
 from experiments.baselines.ratings import biases, exact, global_mean, item_means, nobodys_vectors
+from launch.run_options import data_root
 
 BIAS_SWEEPS = 20
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     chosen = {field.name: getattr(options, field.name) for field in fields(Mf)}
     model = Mf(**{name: value for name, value in chosen.items() if value is not None})
-    dataset = load_dataset(options.dataset, Path(options.data_root) if options.data_root else None)
+    dataset = load_dataset(options.dataset, options.data_root)
     rows: dict[str, list[Figures]] = {}
     for seed in options.seeds:
         split = leave_one_out(dataset, seed)
@@ -91,7 +91,7 @@ def _cell(values: Sequence[float]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfedrs experiment rating-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
-    parser.add_argument("--data-root", default=os.environ.get("TFEDRS_DATA"), help="default: $TFEDRS_DATA")
+    parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
     parser.add_argument("--clients", type=int, default=5)
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--sweeps", type=int, default=20, help="of exact alternating least squares")

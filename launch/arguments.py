@@ -7,6 +7,7 @@ from typing import NoReturn, TypeAlias
 
 from common.config import Settings, flag_of
 from common.errors import WrongUse
+from launch.data_arguments import DATA_EXAMPLES, add_data_commands
 from launch.machine_arguments import add_machine_commands, add_metrics_port
 from launch.operations_arguments import add_operations_commands
 
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         return _add(commands, name, help_text, examples)
 
     _add_experiment(commands)
+    _add_data(commands)
     add_machine_commands(add)
     add_operations_commands(add)
     return top
@@ -106,6 +108,19 @@ def _add_experiment(commands: _Commands) -> None:
     added.add_argument("name", nargs="?", metavar="NAME", help="which one")
     added.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its own arguments")
     added.set_defaults(json=False)
+
+
+def _add_data(commands: _Commands) -> None:
+    added = commands.add_parser(
+        "data",
+        help="data sets by name: which there are, their official download, what is in them",
+        description="Data sets by name: which there are, their official download, what is in them.",
+        epilog=f"examples:\n{DATA_EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    within = added.add_subparsers(title="commands", metavar="COMMAND", dest="data_command", required=True)
+    add_data_commands(lambda name, help_text, examples: _add(within, name, help_text, examples))
 
 
 def _add_training(commands: _Commands, name: str, help_text: str) -> None:

@@ -17,7 +17,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 from common.errors import EnvironmentFailure, TfedrsError
 from common.log_lines import wants_json
 from launch.arguments import parser
-from launch.handlers import ledger, machines, operations, training
+from launch.handlers import data, ledger, machines, operations, training
 from launch.termination import ENDING_SIGNALS, termination_raises
 
 TRACEBACK_VARIABLE = "TFEDRS_TRACEBACK"
@@ -88,6 +88,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "claim": ledger.claim,
     "account": ledger.account,
     "experiment": training.experiment,
+    "data": data.data,
     "provision": machines.provision,
     "coordinate": machines.coordinate,
     "participate": machines.participate,

@@ -20,7 +20,7 @@ class RunOptions:
         resume: The folder of an interrupted run to go on with; nothing else but the chain's URL is then looked at.
         tensorboard: Whether to write TensorBoard event files too.
         metrics_port: Where to serve metrics; None serves none.
-        data_root: Folder of the data sets that are not bundled (TFEDRS_DATA).
+        data_root: Folder of the data sets that are not bundled.
     """
 
     out: Path | None
@@ -33,7 +33,18 @@ class RunOptions:
     metrics_port: int | None = None
 
 
-def data_root() -> Path | None:
-    """Return the folder that TFEDRS_DATA names, None where it names none."""
+def data_root() -> Path:
+    """Return the folder of all data sets that are not bundled, whether it is there or not.
+
+    It is the one that TFEDRS_DATA names, else `tfedrs/data` in the user's cache: XDG_CACHE_HOME, else ~/.cache.
+    """
     named = os.environ.get(DATA_VARIABLE)
-    return Path(named) if named else None
+    if named:
+        return Path(named)
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():  # to be ignored, says the XDG Base Directory Specification
+        try:
+            cache = Path.home() / ".cache"
+        except RuntimeError:  # a user without a home, as containers have them
+            cache = Path.cwd() / ".cache"
+    return cache / "tfedrs" / "data"

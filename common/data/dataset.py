@@ -34,6 +34,7 @@ class Dataset:
         genres: The genres of each item, possibly none, or None where the files give none.
         file_hashes: File name -> sha256 of its uncompressed bytes, in hexadecimal.
         official_split: The published split that comes with this name, if any.
+        lines: Of the ratings file, which may repeat pairs; None where nobody counted.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Dataset:
     genres: tuple[tuple[str, ...], ...] | None
     file_hashes: dict[str, str]
     official_split: OfficialSplit | None = None
+    lines: int | None = None

@@ -15,5 +15,5 @@ def load_filmtrust(folder: Path) -> Dataset:
     """
     ratings = read_source(folder, "ratings.txt")
     table = read_rating_lines(ratings, " ", with_timestamps=False)
-    hashes = hashes_of([ratings])
-    return Dataset("filmtrust", table.interactions(), table.user_ids, table.item_ids, None, None, hashes)
+    hashes, lines = hashes_of([ratings]), table.lines
+    return Dataset("filmtrust", table.interactions(), table.user_ids, table.item_ids, None, None, hashes, lines=lines)

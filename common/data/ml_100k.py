@@ -25,8 +25,8 @@ def load_ml_100k(folder: Path) -> Dataset:
     table = read_rating_lines(ratings, "\t", with_timestamps=True)
     movie_file = read_optional_source(folder, "u.item")
     titles, genres = titles_and_genres(table.item_ids, movie_file, _read_movies)
-    hashes = hashes_of([ratings, movie_file])
-    return Dataset("ml-100k", table.interactions(), table.user_ids, table.item_ids, titles, genres, hashes)
+    hashes, rows = hashes_of([ratings, movie_file]), table.interactions()
+    return Dataset("ml-100k", rows, table.user_ids, table.item_ids, titles, genres, hashes, lines=table.lines)
 
 
 def _read_movies(source: SourceFile) -> dict[str, Movie]:

@@ -51,9 +51,9 @@ def _load(folder: Path) -> tuple[Dataset, RatingTable]:
     table = read_rating_lines(ratings, "::", with_timestamps=True)
     movie_file = read_optional_source(folder, "movies.dat")
     titles, genres = titles_and_genres(table.item_ids, movie_file, _read_movies)
-    hashes = hashes_of([ratings, movie_file])
-    interactions = table.interactions()
-    return Dataset("ml-1m", interactions, table.user_ids, table.item_ids, titles, genres, hashes), table
+    hashes, rows = hashes_of([ratings, movie_file]), table.interactions()
+    dataset = Dataset("ml-1m", rows, table.user_ids, table.item_ids, titles, genres, hashes, lines=table.lines)
+    return dataset, table
 
 
 def _read_movies(source: SourceFile) -> dict[str, Movie]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from common.data.dataset import Dataset
 from common.data.movies import Movie, named_genres, titles_and_genres
 from common.data.named_csv import CsvColumns, read_csv_ratings, read_csv_records
+from common.data.published import BUNDLED_NAME
 from common.data.source_file import SourceFile, hashes_of, read_optional_source, read_source
 
-BUNDLED_NAME = "ml-latest-small-2016"
 _COLUMNS = CsvColumns("userId", "movieId", "rating", "timestamp")
 
 
@@ -29,8 +29,8 @@ def load_movielens_csv(name: str, folder: Path) -> Dataset:
     table = read_csv_ratings(ratings, _COLUMNS)
     movie_file = read_optional_source(folder, "movies.csv")
     titles, genres = titles_and_genres(table.item_ids, movie_file, _read_movies)
-    hashes = hashes_of([ratings, movie_file])
-    return Dataset(name, table.interactions(), table.user_ids, table.item_ids, titles, genres, hashes)
+    hashes, rows = hashes_of([ratings, movie_file]), table.interactions()
+    return Dataset(name, rows, table.user_ids, table.item_ids, titles, genres, hashes, lines=table.lines)
 
 
 def _read_movies(source: SourceFile) -> dict[str, Movie]:

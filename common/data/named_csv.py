@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def load_named_csv(name: str, path: Path, columns: CsvColumns) -> Dataset:
     """
     source = read_exact_source(path)
     table = read_csv_ratings(source, columns)
-    return Dataset(name, table.interactions(), table.user_ids, table.item_ids, None, None, hashes_of([source]))
+    hashes, rows = hashes_of([source]), table.interactions()
+    return Dataset(name, rows, table.user_ids, table.item_ids, None, None, hashes, lines=table.lines)
 
 
 def read_csv_ratings(source: SourceFile, columns: CsvColumns) -> RatingTable:
@@ -66,16 +67,38 @@ def read_csv_ratings(source: SourceFile, columns: CsvColumns) -> RatingTable:
     at_user, at_item = _position(source, header, columns.user), _position(source, header, columns.item)
     at_rating = None if columns.rating is None else _position(source, header, columns.rating)
     at_timestamp = None if columns.timestamp is None else _position(source, header, columns.timestamp)
-    user_codes: dict[str, int] = {}
-    item_codes: dict[str, int] = {}
-    users, items, ratings, timestamps = [], [], [], []
-    for line, record in records:
-        users.append(_code(source, line, user_codes, record[at_user]))
-        items.append(_code(source, line, item_codes, record[at_item]))
-        ratings.append(1.0 if at_rating is None else _rating(source, line, record[at_rating]))
-        timestamps.append(0 if at_timestamp is None else _timestamp(source, line, record[at_timestamp]))
-    if not users:
+    table = _table(source, records, at_user, at_item, at_rating, at_timestamp)
+    if table is None:
         raise WrongUse(f"{source.path} has no line after its header: check that it is the ratings file.")
+    return table
+
+
+def read_headless_csv(source: SourceFile) -> RatingTable:
+    """Read lines `item,user,rating,timestamp` of a CSV without a header.
+
+    Raises:
+        WrongUse: a line is malformed (it names the first), or there is none.
+    """
+    table = _table(source, _of_four_fields(source), at_user=1, at_item=0, at_rating=2, at_timestamp=3)
+    if table is None:
+        raise WrongUse(f"{source.path} is empty: download it again.")
+    return table
+
+
+def table_of_text_ids(
+    user_codes: Mapping[str, int],
+    item_codes: Mapping[str, int],
+    users: Sequence[int],
+    items: Sequence[int],
+    ratings: Sequence[float],
+    timestamps: Sequence[int],
+) -> RatingTable:
+    """Put the ids in order.
+
+    Args:
+        user_codes, item_codes: The numbers by which `users` and `items` speak of the ids, ascending from 0.
+        users, items, ratings, timestamps: One of each a line.
+    """
     user_ids, user_indices = index_text_ids(list(user_codes), np.array(users, dtype=np.int32))
     item_ids, item_indices = index_text_ids(list(item_codes), np.array(items, dtype=np.int32))
     return RatingTable(
@@ -86,6 +109,33 @@ def read_csv_ratings(source: SourceFile, columns: CsvColumns) -> RatingTable:
         np.array(ratings, dtype=np.float32),
         np.array(timestamps, dtype=np.int64),
     )
+
+
+def _of_four_fields(source: SourceFile) -> Iterator[tuple[int, list[str]]]:
+    for line, record in read_csv_records(source):
+        if len(record) != 4:
+            raise source.malformed(line, "'item,user,rating,timestamp'", ",".join(record))
+        yield line, record
+
+
+def _table(
+    source: SourceFile,
+    records: Iterator[tuple[int, list[str]]],
+    at_user: int,
+    at_item: int,
+    at_rating: int | None,
+    at_timestamp: int | None,
+) -> RatingTable | None:
+    """Read the records, None where there is none."""
+    user_codes: dict[str, int] = {}
+    item_codes: dict[str, int] = {}
+    users, items, ratings, timestamps = [], [], [], []
+    for line, record in records:
+        users.append(_code(source, line, user_codes, record[at_user]))
+        items.append(_code(source, line, item_codes, record[at_item]))
+        ratings.append(1.0 if at_rating is None else _rating(source, line, record[at_rating]))
+        timestamps.append(0 if at_timestamp is None else _timestamp(source, line, record[at_timestamp]))
+    return table_of_text_ids(user_codes, item_codes, users, items, ratings, timestamps) if users else None
 
 
 def read_csv_records(source: SourceFile) -> Iterator[tuple[int, list[str]]]:

@@ -27,6 +27,11 @@ class RatingTable:
     ratings: NDArray[np.float32]
     timestamps: NDArray[np.int64]
 
+    @property
+    def lines(self) -> int:
+        """How many lines there are."""
+        return self.items.size
+
     def interactions(self) -> UserItems:
         """Return every pair once: the latest stands, and of equal timestamps the last line.
 

@@ -47,10 +47,7 @@ def read_source(folder: Path, *names: str) -> SourceFile:
     """
     source = read_optional_source(folder, *names)
     if source is None:
-        raise WrongUse(
-            f"there is no {' or '.join(names)} (plain, .gz or .xz) in {folder}: put the file there, or set "
-            f"TFEDRS_DATA to the folder that holds {folder.name}/."
-        )
+        raise WrongUse(f"there is no {' or '.join(names)} (plain, .gz or .xz) in {folder}: put the file there.")
     return source
 
 
@@ -61,11 +58,16 @@ def read_optional_source(folder: Path, *names: str) -> SourceFile | None:
         WrongUse: the file found cannot be read.
     """
     for name in names:
-        for suffix in _SUFFIXES:
-            path = folder / (name + suffix)
-            if path.is_file():
-                return SourceFile(path, name, _read(path, suffix))
+        path = find_source(folder, name)
+        if path is not None:
+            return SourceFile(path, name, _read(path, str(path).removeprefix(str(folder / name))))
     return None
+
+
+def find_source(folder: Path, *names: str) -> Path | None:
+    """Return where the first of these files is, plain, .gz or .xz; None where there is none."""
+    paths = (folder / (name + suffix) for name in names for suffix in _SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def read_exact_source(path: Path) -> SourceFile:

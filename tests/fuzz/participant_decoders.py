@@ -9,6 +9,7 @@ from client.state import STATE_FILE, ClientState
 from client.store import AVAILABILITY_FILE, DATA_FILE, PROBE_FILE, USER_VECTORS_FILE, ParticipantFolder
 from client.user_vectors import UserVectors
 from common.account import KEYSTORE_FILE, load_account
+from common.data.amazon import load_amazon_appliances
 from common.data.catalogue import Catalogue
 from common.data.client_part import ClientPart
 from common.data.filmtrust import load_filmtrust
@@ -27,6 +28,7 @@ from tests.fuzz.mutations import (
     mutated_bytes,
     mutated_csv,
     mutated_json,
+    mutated_lines,
     mutated_toml,
 )
 
@@ -175,7 +177,29 @@ def data_files(scratch: Path) -> list[Decoder]:
             "named_csv:read_csv_records",
         )
     )
+    reviews = "".join(
+        f'{{"overall": {item % 5 + 1}.0, "reviewerID": "A{user}", "asin": "B{item}", "unixReviewTime": {item}}}\n'
+        for user in range(1, 4)
+        for item in range(1, 5)
+    )
+    ratings_alone = "".join(f"B{item},A{user},4.0,{item}\n" for user in range(1, 4) for item in range(1, 5))
     return [
+        file_decoder(
+            folder / "amazon" / "Appliances_5.json",
+            ("common.data.amazon:load_amazon_appliances", "common.data.amazon:read_review_lines"),
+            [reviews.encode()],
+            mutated_lines,
+            lambda: load_amazon_appliances(folder / "amazon"),
+            bytes_each=512,
+        ),
+        file_decoder(
+            folder / "amazon-ratings" / "Appliances.csv",
+            ("common.data.named_csv:read_headless_csv",),
+            [ratings_alone.encode()],
+            mutated_csv,
+            lambda: load_amazon_appliances(folder / "amazon-ratings"),
+            bytes_each=512,
+        ),
         file_decoder(
             folder / "own.csv",
             ("common.data.named_csv:load_named_csv", *sources),

@@ -119,11 +119,13 @@ def test_what_only_one_command_can_do(fails: Fails) -> None:
 
 def test_a_data_set_that_is_not_there(tmp_path: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fails("simulate", "--dataset", "netflix").startswith("There is no data set 'netflix': choose one of ")
-    assert fails("simulate", "--dataset", "ml-1m") == (
-        "ml-1m does not come with the code: set TFEDRS_DATA to the folder that holds it."
-    )
-    monkeypatch.setenv("TFEDRS_DATA", str(tmp_path))
-    assert "ratings.dat" in fails("simulate", "--dataset", "ml-1m")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for variable, root in (("", tmp_path / "cache" / "tfedrs" / "data"), (str(tmp_path), tmp_path)):
+        monkeypatch.setenv("TFEDRS_DATA", variable)
+        assert fails("simulate", "--dataset", "ml-1m") == (
+            f"ml-1m is not in {root / 'ml-1m'} (ratings.rebuilt.dat or ratings.dat; plain, .gz or .xz): run `tfedrs "
+            "data fetch ml-1m`, or set TFEDRS_DATA to the folder that holds ml-1m/."
+        )
 
 
 def test_a_csv_that_is_not_there_or_has_other_columns(csv: Path, fails: Fails) -> None:

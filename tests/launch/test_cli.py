@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("run", "simulate", "deploy", "verify", "claim", "account"),
     *("provision", "coordinate", "participate", "join", "prepare-data", "admit", "revoke", "renew", "bundle"),
-    *("status", "experiment", "doctor", "backup", "restore"),
+    *("status", "experiment", "doctor", "backup", "restore", "data"),
 )
 
 
@@ -58,7 +58,7 @@ def test_help_explains_every_setting_with_its_default(capsys, monkeypatch):
 def test_help_and_mistakes_answer_at_once_without_heavy_imports(arguments):
     program = (
         "import sys\nfrom launch.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
-        "sys.exit(' '.join({'numpy', 'flwr', 'web3', 'rich', 'eth_account'} & set(sys.modules)) or 0)"
+        "sys.exit(' '.join({'numpy', 'flwr', 'web3', 'rich', 'eth_account', 'httpx'} & set(sys.modules)) or 0)"
     )
     took = []
     for _ in range(2):  # the first one may have to write bytecode

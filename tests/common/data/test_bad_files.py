@@ -2,11 +2,13 @@
 
 import gzip
 import lzma
+import re
 from pathlib import Path
 
 import pytest
 
 from common.data.load import load_dataset
+from common.data.published import PUBLISHED
 from common.errors import WrongUse
 
 GOOD_CSV = "userId,movieId,rating,timestamp\n1,10,4.0,100\n2,10,3.5,200\n"
@@ -25,15 +27,18 @@ def write(folder: Path, name: str, text: str) -> Path:
     [
         ("ml-latest-small", "ratings.csv"),
         ("ml-1m", "ratings.rebuilt.dat or ratings.dat"),
-        ("ml-1m-ncf", "ratings.rebuilt.dat or ratings.dat"),
+        ("ml-1m-ncf", "ratings.rebuilt.dat or ratings.dat, ncf-split/ml-1m.test.negative or ml-1m.test.negative"),
         ("ml-100k", "u.data"),
         ("filmtrust", "ratings.txt"),
+        ("amazon-appliances", "Appliances.csv or Appliances_5.json"),
     ],
 )
-def test_a_missing_file_is_named_with_the_place_and_the_variable(tmp_path: Path, name: str, files: str) -> None:
+def test_a_missing_file_is_named_with_the_place_the_command_and_the_variable(
+    tmp_path: Path, name: str, files: str
+) -> None:
     with pytest.raises(WrongUse) as error:
         load_dataset(name, tmp_path)
-    for part in (files, str(tmp_path / name.removesuffix("-ncf")), "TFEDRS_DATA"):
+    for part in (files, str(tmp_path / name.removesuffix("-ncf")), f"`tfedrs data fetch {name}`", "TFEDRS_DATA"):
         assert part in str(error.value)
 
 
@@ -56,8 +61,22 @@ def test_a_wrong_name_or_wrong_columns_are_wrong_use(tmp_path: Path, name: str, 
 
 
 def test_a_data_set_that_is_not_bundled_needs_a_folder() -> None:
-    with pytest.raises(WrongUse, match="set TFEDRS_DATA"):
+    with pytest.raises(WrongUse, match="`tfedrs data fetch ml-1m`, or set TFEDRS_DATA"):
         load_dataset("ml-1m", None)
+
+
+@pytest.mark.parametrize("name", [name for name, published in PUBLISHED.items() if published.downloads])
+def test_the_table_of_data_sets_knows_which_files_the_loaders_need(tmp_path: Path, name: str) -> None:
+    published = PUBLISHED[name]
+    needed = [file for one in published.downloads for file in one.gives[:1]]
+    for file in needed:
+        assert published.found(tmp_path) is None
+        path = tmp_path / published.folder / f"{file}.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    assert published.found(tmp_path) is not None
+    with pytest.raises(WrongUse, match=re.escape(f"{tmp_path / published.folder / needed[0]}.gz")):
+        load_dataset(name, tmp_path)  # it looks for this file too
 
 
 @pytest.mark.parametrize(
@@ -152,6 +171,8 @@ def test_a_wrong_header_is_named(tmp_path: Path) -> None:
         ("ml-latest-small", "ratings.csv", "userId,movieId,rating,timestamp\n", "no line after its header"),
         ("ml-1m", "ratings.dat", "", "is empty"),
         ("filmtrust", "ratings.txt", "\n\n", "is empty"),
+        ("amazon-appliances", "Appliances.csv", "", "is empty"),
+        ("amazon-appliances", "Appliances_5.json", "\n", "is empty"),
     ],
 )
 def test_a_file_without_ratings_is_wrong_use(tmp_path: Path, name: str, file: str, text: str, message: str) -> None:

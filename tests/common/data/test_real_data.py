@@ -8,6 +8,7 @@ import pytest
 
 from common.data.dataset import Dataset
 from common.data.load import load_dataset
+from common.data.published import PUBLISHED
 from common.data.source_file import read_source
 from common.data.splits import leave_one_out
 from common.data.user_items import NO_ITEM
@@ -40,6 +41,7 @@ def test_the_bundled_data_set_is_the_release_of_2016() -> None:
         ("ml-1m", 6040, 3706, 1_000_209, True, "ratings.rebuilt.dat", "d4aa1251"),
         ("ml-100k", 943, 1682, 100_000, True, "u.data", "06416e59"),
         ("filmtrust", 1508, 2071, 35_494, False, "ratings.txt", "24116742"),
+        ("amazon-appliances", 47, 48, 183, False, "Appliances_5.json", "86b193bf"),
     ],
 )
 def test_a_data_set_has_the_numbers_it_is_known_by(
@@ -51,6 +53,10 @@ def test_a_data_set_has_the_numbers_it_is_known_by(
     assert (dataset.titles is not None, dataset.genres is not None) == (titles, titles)
     assert dataset.file_hashes[file].startswith(sha256)
     assert (dataset.name, dataset.official_split) == (name, None)
+    if file != "Appliances_5.json":  # the table tells the counts of the file with all ratings
+        published = PUBLISHED[name]
+        assert (published.lines, published.users, published.items) == (dataset.lines, users, items)
+        assert published.interactions == interactions
 
 
 def test_ml_1m_loads_in_less_than_three_seconds_with_its_unknown_timestamps(data_root: Path) -> None:
