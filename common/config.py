@@ -17,6 +17,7 @@ MODELS = ("ials", "ncf", "mf")
 VARIANTS = ("neumf", "gmf", "mlp")
 NOISES = ("none", "gaussian", "dp-sgd")
 PARTITIONS = ("even", "amount", "taste", "single-user")
+COMPRESSIONS = ("none", "float16", "int8", "top-rows")
 AGGREGATIONS = ("reputation", "fedavg")
 CONSOLIDATIONS = ("median", "trimmed-mean")
 DEFAULT_DATASET = "ml-latest-small-2016"
@@ -101,6 +102,12 @@ class Settings:
     insecure_deterministic_noise: bool = _setting(
         False, "for tests: noise that repeats with the seed and so protects nothing; every epsilon is null"
     )
+    compression: str = _setting(
+        "int8", "how updates travel: rows as float32, float16, int8, or some of them as int8", choices=COMPRESSIONS
+    )
+    top_rows: float = _setting(
+        0.25, "top-rows: share of an update's rows, the longest, that travel in a round", above=0.0, most=1.0
+    )
     aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
     consolidation: str = _setting(
         "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS
@@ -130,6 +137,10 @@ class Settings:
             _check_limits(entry.name, value, entry.metadata)
         if self.noise == "dp-sgd" and (self.model != "ncf" or self.warm_start_rounds):
             raise WrongUse("--noise dp-sgd trains ncf from scratch: add --model ncf --warm-start-rounds 0.")
+        if self.noise != "none" and self.compression == "top-rows":
+            raise WrongUse(
+                "--compression top-rows keeps noise back for later rounds; with --noise choose none, float16 or int8."
+            )
         if self.least_rating >= self.greatest_rating:
             raise WrongUse(
                 f"--least-rating must be below --greatest-rating, not {self.least_rating} of {self.greatest_rating}."

@@ -80,7 +80,7 @@ class RunRecorder:
 
     def kept_updates(self, server_round: int) -> ReceivedUpdates | None:
         """Return the updates that an interrupted round had already received."""
-        return kept_updates(self._folder, server_round)
+        return kept_updates(self._folder, server_round, self.settings.compression)
 
     def commit_updates(self, task: RoundTask, root: bytes, received: ReceivedUpdates) -> None:
         """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
