@@ -5,7 +5,7 @@ node.key  ca.pem              its Flower identity, read by the SuperNode alone
 data.npz                      its users' interactions
 catalogue.json  probe.npz     public: the items, and the volunteers' histories for scoring
 availability.toml             when it takes part, written by its people; without it always
-state.json  replies/          which rounds it answered, and what it signed in the last ones
+state.json  replies/          which rounds it answered, what it signed in the last ones, and what they left unsent
 user-vectors.npz              the users' vectors for the last model that came
 """
 
