@@ -16,6 +16,7 @@ from common.errors import WrongUse
 MODELS = ("ials", "ncf", "mf")
 VARIANTS = ("neumf", "gmf", "mlp")
 NOISES = ("none", "gaussian", "dp-sgd")
+KEPT = ("last", "best")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 COMPRESSIONS = ("none", "float16", "int8", "top-rows")
 AGGREGATIONS = ("reputation", "fedavg")
@@ -48,6 +49,13 @@ class Settings:
     model: str = _setting("ials", "what the clients train", choices=MODELS)
     clients: int = _setting(5, "number of clients", least=2, most=100_000)
     rounds: int = _setting(5, "number of rounds", least=1, most=100_000)
+    patience: int = _setting(
+        0, "end after this many rounds without a better model on validation; 0: play all rounds", least=0, most=100_000
+    )
+    target: float = _setting(
+        0.0, "end once a model reaches this validation NDCG@10 (mf: RMSE); 0: none", least=0.0, most=1e4
+    )
+    keep: str = _setting("last", "the model that the run ends with: its last, or its best on validation", choices=KEPT)
     seed: int = _setting(1, "decides initialisation, splits, partitions and volunteers", least=0, most=2**53 - 1)
     partition: str = _setting("even", "how users are spread over clients", choices=PARTITIONS)
     partition_alpha: float = _setting(
