@@ -9,8 +9,8 @@ from common.data.probe import ProbeShard
 from common.errors import Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
-from common.update import decode_model, decode_update, object_name
-from common.update_check import check_update
+from common.update import decode_model, object_name
+from common.update_check import open_update
 from common.wire import PeerTask, RoundTask, SignedScore, Subject
 
 WAD = 10**18
@@ -36,13 +36,9 @@ class PeerWork:
         expected = commitment_of(run_id, server_round, subject.account, object_name(subject.update_bytes), subject.salt)
         if expected != subject.commitment:
             raise Rejected("the update is not the one committed to")
-        packed = decode_update(subject.update_bytes)
         item_count = decode_model(task.round_task.model_bytes).rows
-        expected_model = model.at(state)
-        if packed.model != expected_model.name or packed.rows != item_count:
-            raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
-        check_update(task.round_task.settings, expected_model, packed.arrays, item_count)
-        return state_with_update_alone(model, state, packed.arrays, task.cohort_size)
+        arrays = open_update(task.round_task.settings, model.at(state), subject.update_bytes, item_count)
+        return state_with_update_alone(model, state, arrays, task.cohort_size)
 
 
 def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[SignedScore]:

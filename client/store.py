@@ -5,7 +5,7 @@ node.key  ca.pem              its Flower identity, read by the SuperNode alone
 data.npz                      its users' interactions
 catalogue.json  probe.npz     public: the items, and the volunteers' histories for scoring
 availability.toml             when it takes part, written by its people; without it always
-state.json  replies/          which rounds it answered, and what it signed in the last ones
+state.json  replies/          which rounds it answered, what it signed in the last ones, and what they left unsent
 user-vectors.npz              the users' vectors for the last model that came
 """
 
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from client.carried_rows import load_carried, save_carried
 from client.state import REPLIES, STATE_FILE, ClientState, run_name
 from client.user_vectors import UserVectors
 from common.account import SigningAccount, load_account
@@ -26,7 +27,7 @@ from common.data.client_part import ClientPart
 from common.data.probe import ProbeShard, load_probe_pool
 from common.declaration import Declaration, load_declaration
 from common.errors import WrongUse
-from common.models import FloatArray
+from common.models import Arrays, FloatArray
 from common.update import object_name
 from common.wire import TrainReply
 
@@ -107,8 +108,31 @@ class ParticipantFolder:
             raise WrongUse(f"Round {server_round} was already answered for another model; start a new run.")
         return reply
 
-    def save_reply(self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply) -> None:
+    def carried_rows(self, run_id: bytes, server_round: int, update: Arrays) -> dict[str, FloatArray]:
+        """Return what the last answer before this round left unsent, where this update has the same rows.
+
+        Raises:
+            WrongUse: the file is damaged.
+        """
+        earlier = [
+            folder
+            for folder in self._reply_folder(run_id, server_round).parent.glob("round-*")
+            if int(folder.name.removeprefix("round-")) < server_round
+        ]
+        return load_carried(max(earlier), update) if earlier else {}
+
+    def save_reply(
+        self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply, update: Arrays, unsent: Arrays
+    ) -> None:
         """Keep a reply before it is sent; `reply.json` comes last, so that a reply is there whole or not at all.
+
+        Args:
+            run_id: The run.
+            server_round: The round.
+            model_bytes: The model that the round starts from.
+            reply: What is about to be sent.
+            update: What the reply holds in compressed form.
+            unsent: What compression has left of it.
 
         Raises:
             EnvironmentFailure: the disk refuses; then the round is not answered.
@@ -116,6 +140,7 @@ class ParticipantFolder:
         state = ClientState.load(self.path)
         folder = self._reply_folder(run_id, server_round)
         write_atomically(folder / "update.bin", reply.update_bytes, private=True)
+        self.save_unsent(run_id, server_round, update, unsent)
         record = {
             "model": object_name(model_bytes),
             "update": object_name(reply.update_bytes),
@@ -130,6 +155,10 @@ class ParticipantFolder:
         state.answered[run_name(run_id)] = max(server_round, state.answered.get(run_name(run_id), 0))
         state.save(self.path)
         self._forget(folder)
+
+    def save_unsent(self, run_id: bytes, server_round: int, update: Arrays, unsent: Arrays) -> None:
+        """Keep what compression has left of a round's update."""
+        save_carried(self._reply_folder(run_id, server_round), unsent, update)
 
     def user_vectors(self) -> UserVectors | None:
         """Return the users' vectors for the last model that came; None before the first.

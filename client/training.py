@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 
+from client.compression import compress
 from client.local_update import local_update, noise_generator
 from client.store import ParticipantFolder
 from common.commitment import commitment_message, commitment_of, commitment_salt, node_binding_message, sign
+from common.compression import expand
 from common.data.client_part import ClientPart
 from common.errors import Rejected
 from common.evaluation import evaluate
 from common.models import Arrays, FloatArray, Model, model_of
 from common.rating_metrics import rating_errors
+from common.seeding import generator
 from common.update import Packed, decode_model, encode_update, object_name
+from common.update_check import check_update
 from common.wire import RoundTask, TrainReply
 
 
@@ -38,7 +42,8 @@ def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> Tr
     state = received_state(task, model, folder)
     entropy = noise_generator(task.settings, account.address, task.server_round)
     update, user_vectors = local_update(task.settings, model, state, folder.part.train, entropy)
-    update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, update))
+    forms, unsent = _compressed(task, model.at(state), update, folder)
+    update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, forms))
     salt = commitment_salt(account.key, task.run_id, task.server_round)
     commitment = commitment_of(task.run_id, task.server_round, account.address, object_name(update_bytes), salt)
     signed = commitment_message(task.domain, task.run_id, task.server_round, commitment)
@@ -52,8 +57,32 @@ def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> Tr
         metrics={} if task.settings.withhold_metrics else local_metrics(model, state, user_vectors, folder.part),
     )
     folder.save_user_vectors(task.model_bytes, user_vectors)
-    folder.save_reply(task.run_id, task.server_round, task.model_bytes, reply)
+    folder.save_reply(task.run_id, task.server_round, task.model_bytes, reply, update, unsent)
     return reply
+
+
+def _compressed(task: RoundTask, model: Model, update: Arrays, folder: ParticipantFolder) -> tuple[Arrays, Arrays]:
+    """Return the arrays that travel, and what is left for later rounds.
+
+    What earlier rounds left is added, unless the sum is more than an update may be: then it is dropped.
+    """
+    settings, item_count = task.settings, folder.part.train.item_count
+    purpose = f"rounding/{folder.account.address.lower()}"
+
+    def compressed(carried: dict[str, FloatArray]) -> tuple[Arrays, Arrays]:
+        rng = generator(settings.seed, purpose, task.server_round)
+        return compress(update, settings.compression, settings.top_rows, rng, carried)
+
+    if carried := folder.carried_rows(task.run_id, task.server_round, update):
+        forms, unsent = compressed(carried)
+        try:
+            arrays = expand(Packed(model.name, item_count, forms), settings.compression)
+            check_update(settings, model, arrays, item_count)
+        except Rejected:
+            pass
+        else:
+            return forms, unsent
+    return compressed({})
 
 
 def measure(task: RoundTask, folder: ParticipantFolder) -> dict[str, float]:

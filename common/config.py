@@ -16,7 +16,9 @@ from common.errors import WrongUse
 MODELS = ("ials", "ncf", "mf")
 VARIANTS = ("neumf", "gmf", "mlp")
 NOISES = ("none", "gaussian", "dp-sgd")
+KEPT = ("last", "best")
 PARTITIONS = ("even", "amount", "taste", "single-user")
+COMPRESSIONS = ("none", "float16", "int8", "top-rows")
 AGGREGATIONS = ("reputation", "fedavg")
 CONSOLIDATIONS = ("median", "trimmed-mean")
 DEFAULT_DATASET = "ml-latest-small-2016"
@@ -48,6 +50,13 @@ class Settings:
     model: str = _setting("ials", "what the clients train", choices=MODELS)
     clients: int = _setting(5, "number of clients", least=2, most=100_000)
     rounds: int = _setting(5, "number of rounds", least=1, most=100_000)
+    patience: int = _setting(
+        0, "end after this many rounds without a better model on validation; 0: play all rounds", least=0, most=100_000
+    )
+    target: float = _setting(
+        0.0, "end once a model reaches this validation NDCG@10 (mf: RMSE); 0: none", least=0.0, most=1e4
+    )
+    keep: str = _setting("last", "the model that the run ends with: its last, or its best on validation", choices=KEPT)
     seed: int = _setting(1, "decides initialisation, splits, partitions and volunteers", least=0, most=2**53 - 1)
     partition: str = _setting("even", "how users are spread over clients", choices=PARTITIONS)
     partition_alpha: float = _setting(
@@ -102,6 +111,12 @@ class Settings:
     insecure_deterministic_noise: bool = _setting(
         False, "for tests: noise that repeats with the seed and so protects nothing; every epsilon is null"
     )
+    compression: str = _setting(
+        "int8", "how updates travel: rows as float32, float16, int8, or some of them as int8", choices=COMPRESSIONS
+    )
+    top_rows: float = _setting(
+        0.25, "top-rows: share of an update's rows, the longest, that travel in a round", above=0.0, most=1.0
+    )
     aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
     consolidation: str = _setting(
         "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS
@@ -131,6 +146,10 @@ class Settings:
             _check_limits(entry.name, value, entry.metadata)
         if self.noise == "dp-sgd" and (self.model != "ncf" or self.warm_start_rounds):
             raise WrongUse("--noise dp-sgd trains ncf from scratch: add --model ncf --warm-start-rounds 0.")
+        if self.noise != "none" and self.compression == "top-rows":
+            raise WrongUse(
+                "--compression top-rows keeps noise back for later rounds; with --noise choose none, float16 or int8."
+            )
         if self.least_rating >= self.greatest_rating:
             raise WrongUse(
                 f"--least-rating must be below --greatest-rating, not {self.least_rating} of {self.greatest_rating}."

@@ -24,6 +24,8 @@ UPDATE_MAGIC = b"TFRSUPD1"
 MODEL_MAGIC = b"TFRSMDL1"
 MAX_HEADER_BYTES = 16_384
 MAX_BYTES = 1 << 30
+MAX_UPDATE_BYTES = 256 << 20
+"""Longer updates, and those that would become longer when they are expanded, are refused before they are looked at."""
 MAX_READING_BYTES = 4 << 20
 """Bound on what reading an update or a model allocates beyond its input: the parsed header, whatever it says."""
 
@@ -31,7 +33,7 @@ _MAX_ARRAYS = 64
 _MAX_NAME = 64  # names end up in the public record when an update is rejected
 _MAX_DIMENSIONS = 4
 _MAX_ROWS = 1 << 31
-_DTYPES = ("float32", "float64", "int64", "uint32", "uint8")
+_DTYPES = ("float16", "float32", "float64", "int8", "int64", "uint8", "uint16", "uint32")
 _PREFIX_BYTES = len(UPDATE_MAGIC) + 4
 
 Arrays = dict[str, NDArray[np.generic]]

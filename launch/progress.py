@@ -104,6 +104,8 @@ def say_what_came_out(console: Console, report: dict[str, Any]) -> None:
     console.print()
     console.print(clients_table(report, report["accounts"]))
     console.print()
+    if line := ending_line(report):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(timing_line(report), highlight=False)
     console.print(ledger_line(report), highlight=False)
     console.print(privacy_line(report), highlight=False, markup=False)
@@ -171,6 +173,15 @@ def clients_table(report: dict[str, Any], accounts: Sequence[str]) -> Table:
         )
     _say_how_many_more(table, len(accounts))
     return table
+
+
+def ending_line(report: dict[str, Any]) -> str | None:
+    """Say why the run ended before its last round, and with which model; None where it is its last round's."""
+    chosen, reason = report["chosen_round"], report["stopped_early"]
+    parts = [f"early: {reason}"] if reason else []
+    if chosen != len(report["rounds"]):
+        parts.append(f"with the model of round {chosen}, the best on validation")
+    return f"Ended   {'; '.join(parts)}" if parts else None
 
 
 def timing_line(report: dict[str, Any]) -> str:

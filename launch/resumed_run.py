@@ -53,7 +53,9 @@ def resumed_run(folder: Path, settings: Settings, chain: str) -> Iterator[Prepar
     folder = folder.resolve()
     federation = load_federation(folder / "coordinator")
     checkpoint = RunFolder(folder).load_checkpoint()
-    if checkpoint is not None and checkpoint.settled_rounds >= settings.rounds and _is_finished(folder):
+    if checkpoint is not None and _is_finished(folder):
+        if checkpoint.settled_rounds < settings.rounds:
+            raise WrongUse(f"The run in {folder} ended by its own rule; start another run.")
         raise WrongUse(f"All {settings.rounds} rounds of {folder} are settled; start another run.")
     if federation.chain_kind == MEMORY:
         raise WrongUse(f"The ledger of {folder} was kept in memory and is gone; start another run.")
@@ -98,7 +100,7 @@ def _about_the_disk(folder: Path) -> str:
 
 
 def _is_finished(folder: Path) -> bool:
-    """Tell whether a run of which all rounds are decided was also settled, measured and compared with the ledger."""
+    """Tell whether the rounds of a run were also settled, measured and compared with the ledger."""
     try:
         report = json.loads((folder / "report.json").read_bytes())
     except FileNotFoundError:

@@ -46,8 +46,11 @@ class _SimulatedFolder(ParticipantFolder):
         del run_id, server_round, model_bytes
         return None
 
-    def save_reply(self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply) -> None:
-        del run_id, server_round, model_bytes, reply
+    def save_reply(
+        self, run_id: bytes, server_round: int, model_bytes: bytes, reply: TrainReply, update: Arrays, unsent: Arrays
+    ) -> None:
+        del model_bytes, reply
+        self.save_unsent(run_id, server_round, update, unsent)  # the one thing that a later round needs
 
     def save_user_vectors(self, model_bytes: bytes, vectors: FloatArray) -> None:
         del model_bytes, vectors

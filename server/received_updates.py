@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.bounded_json import parse_json
+from common.compression import expand
 from common.errors import CheckFailed, Rejected
 from common.update import decode_update
 from server.fields import Fields, Malformed, as_account
@@ -41,8 +42,13 @@ def keep_updates(folder: RunFolder, server_round: int, received: ReceivedUpdates
     folder.put_received(server_round, _encoded(received))
 
 
-def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None:
+def kept_updates(folder: RunFolder, server_round: int, compression: str) -> ReceivedUpdates | None:
     """Read back what `keep_updates` stored, None where the round had not come so far.
+
+    Args:
+        folder: Of the run.
+        server_round: Which round.
+        compression: Of the run's settings.
 
     Raises:
         CheckFailed: the file or an update was altered or removed.
@@ -52,7 +58,7 @@ def kept_updates(folder: RunFolder, server_round: int) -> ReceivedUpdates | None
         return None
     try:
         record = Fields(parse_json(data), "")
-        updates = {one.account("account"): _update_of(one, folder) for one in record.objects("updates")}
+        updates = {one.account("account"): _update_of(one, folder, compression) for one in record.objects("updates")}
         received = ReceivedUpdates(updates, _pairs(record, "rejected"), _invitation_of(record))
         if _encoded(received) != data:  # nor does anybody stand there twice
             raise ValueError("it is not written as it was")
@@ -83,14 +89,14 @@ def _encoded(received: ReceivedUpdates) -> bytes:
     return json.dumps(record, indent=2).encode()
 
 
-def _update_of(one: Fields, folder: RunFolder) -> VerifiedUpdate:
+def _update_of(one: Fields, folder: RunFolder, compression: str) -> VerifiedUpdate:
     name = one.hexadecimal("update", 32).hex()
     update_bytes = folder.get_update(name)
     return VerifiedUpdate(
         account=one.account("account"),
         update_bytes=update_bytes,
         name=name,
-        arrays=decode_update(update_bytes).arrays,
+        arrays=expand(decode_update(update_bytes), compression),
         commitment=one.hexadecimal("commitment", 32),
         commitment_signature=one.hexadecimal("signature", 65),
         salt=one.hexadecimal("salt", 32),

@@ -28,6 +28,19 @@ class RoundCost:
     bytes_down: int
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The model that a run ends with.
+
+    Attributes:
+        server_round: Whose it is; while the run goes on, the last settled round.
+        stop_reason: Why the run ended before its last round, None where it has not.
+    """
+
+    server_round: int
+    stop_reason: str | None
+
+
 def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Average clients' own figures over their users, which equals measuring all users at once.
 
@@ -122,15 +135,17 @@ def build_report(
     final: Mapping[str, float],
     ledger: dict[str, Any],
     privacy: PrivacyStatement,
+    chosen: Chosen,
 ) -> dict[str, Any]:
     """Return the report.
 
     Args:
         settings: The run's settings.
         rows: One for each settled round.
-        final: `mean_metrics` of the last model; empty while the run goes on.
+        final: `mean_metrics` of the chosen model; empty while the run goes on.
         ledger: kind, chain_id, address, settled_rounds, verified.
         privacy: What holds after these rounds.
+        chosen: The model that `final` is of.
     """
     return {
         "dataset": settings.dataset,
@@ -138,6 +153,8 @@ def build_report(
         "clients": settings.clients,
         "seed": settings.seed,
         "rounds": rows,
+        "chosen_round": chosen.server_round,
+        "stopped_early": chosen.stop_reason,
         "metrics_withheld": settings.withhold_metrics,
         "final": {name.removeprefix("test_"): value for name, value in final.items() if name.startswith("test_")},
         "final_validation": {

@@ -12,12 +12,13 @@ from common.errors import CheckFailed
 from common.merkle import ascending, cohort_leaf, merkle_root
 from common.update import object_name
 from common.wire import RoundTask, SignedScore
+from server.convergence import chosen_round, stop_reason
 from server.evidence import RoundEvidence, evidence_root
 from server.federation import Federation, save_rewards
 from server.ledger import Ledger, Settlement
 from server.participation import Invitation
 from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
-from server.report import RoundCost, add_metrics, build_report, mean_metrics, round_row
+from server.report import Chosen, RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
 from server.run_privacy import run_statement
 from server.selection import Assignment
@@ -49,6 +50,8 @@ class RunRecorder:
         self._ledger = ledger
         self._folder = folder
         self._checkpoint = checkpoint
+        self._final: dict[str, float] = {}
+        self._chosen: int | None = None
 
     @property
     def settled_rounds(self) -> int:
@@ -80,7 +83,7 @@ class RunRecorder:
 
     def kept_updates(self, server_round: int) -> ReceivedUpdates | None:
         """Return the updates that an interrupted round had already received."""
-        return kept_updates(self._folder, server_round)
+        return kept_updates(self._folder, server_round, self.settings.compression)
 
     def commit_updates(self, task: RoundTask, root: bytes, received: ReceivedUpdates) -> None:
         """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
@@ -158,15 +161,31 @@ class RunRecorder:
             log(INFO, "left out or without weight: %s", reason, extra={"client": sender})
         log(INFO, "settled: %s updates, %s gas", len(updates), row["gas"])
 
-    def finish(self, figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
-        """Complete the report with the last model's metrics and compare the ledger with the evidence."""
-        final = mean_metrics(figures)
-        if self._checkpoint.rows:
-            add_metrics(self._checkpoint.rows[-1], final)
+    def stop_reason(self) -> str | None:
+        """Say why no further round is played; the same again when the run is resumed."""
+        return stop_reason(self.settings, self._checkpoint.rows)
+
+    def measured(self, figures: Iterable[Mapping[str, float]]) -> None:
+        """Fill in what everybody has measured of the last model, or of the earlier one that was chosen then."""
+        self._final = mean_metrics(figures)
+        if self._chosen is None and self._checkpoint.rows:
+            add_metrics(self._checkpoint.rows[-1], self._final)
+
+    def chosen_model(self) -> bytes | None:
+        """Return the bytes of the earlier model that the run ends with, None where it ends with its last."""
+        rows = self._checkpoint.rows
+        chosen = chosen_round(self.settings, rows)
+        if chosen == len(rows):
+            return None
+        self._chosen = chosen
+        return self._folder.get_object(rows[chosen - 1]["model"])
+
+    def finish(self) -> dict[str, float]:
+        """Complete the report with the metrics of the chosen model and compare the ledger with the evidence."""
         self._folder.save_checkpoint(self._checkpoint)
-        self._write_report(final, verified=self._ledger_agrees())
+        self._write_report(self._final, verified=self._ledger_agrees())
         self.status.done()
-        return final
+        return self._final
 
     def _settle_checkpoint(self, settlement: Settlement) -> int:
         """Tell the ledger what the checkpoint holds, again or for the first time; return the round's gas."""
@@ -200,4 +219,5 @@ class RunRecorder:
         }
         rows = self._checkpoint.rows
         privacy = run_statement(self.settings, len(rows))
-        self._folder.write_report(build_report(self.settings, rows, final, ledger, privacy))
+        chosen = Chosen(self._chosen or len(rows), self.stop_reason() if len(rows) < self.settings.rounds else None)
+        self._folder.write_report(build_report(self.settings, rows, final, ledger, privacy, chosen))

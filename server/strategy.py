@@ -106,18 +106,23 @@ class ReputationFedAvg(FedAvg):
         result = Result(arrays=initial_arrays)
         train_config = train_config or ConfigRecord()
         for server_round in range(self._recorder.settled_rounds + 1, num_rounds + 1):
+            if reason := self._recorder.stop_reason():
+                log(INFO, "no further round: %s", reason)
+                break
             self._recorder.status.wait_for_nodes(server_round, self._needed)
             with log_context(round=server_round):
                 log(INFO, "[ROUND %s/%s]", server_round, num_rounds)
                 result.arrays = self._play_round(grid, server_round, result.arrays, train_config, timeout)
             if evaluate_fn and (measured := evaluate_fn(server_round, result.arrays)):
                 result.evaluate_metrics_serverapp[server_round] = measured
-        final = self._recorder.finish(
-            []
-            if self._settings.withhold_metrics
-            else self._final_metrics(grid, num_rounds, result.arrays, evaluate_config or train_config, timeout)
-        )
-        result.evaluate_metrics_clientapp[num_rounds] = MetricRecord(dict(final))
+        if not self._settings.withhold_metrics:
+            config = evaluate_config or train_config
+            self._recorder.measured(self._final_metrics(grid, result.arrays, config, timeout))
+            if (chosen := self._recorder.chosen_model()) is not None:  # an earlier one
+                result.arrays = bytes_record(chosen)
+                self._recorder.measured(self._final_metrics(grid, result.arrays, config, timeout))
+        final = self._recorder.finish()
+        result.evaluate_metrics_clientapp[self._recorder.settled_rounds] = MetricRecord(dict(final))
         return result
 
     def configure_peer_evaluation(
@@ -143,10 +148,11 @@ class ReputationFedAvg(FedAvg):
         ]
 
     def _final_metrics(
-        self, grid: Grid, num_rounds: int, arrays: ArrayRecord, config: ConfigRecord, timeout: float
+        self, grid: Grid, arrays: ArrayRecord, config: ConfigRecord, timeout: float
     ) -> list[dict[str, float]]:
-        self._recorder.status.wait_for_nodes(num_rounds, self._needed)
-        replies = exchange(grid, list(self.configure_evaluate(num_rounds, arrays, config, grid)), timeout)
+        last_round = self._recorder.settled_rounds
+        self._recorder.status.wait_for_nodes(last_round, self._needed)
+        replies = exchange(grid, list(self.configure_evaluate(last_round, arrays, config, grid)), timeout)
         return collect_metrics(replies)
 
     def _play_round(

@@ -14,13 +14,10 @@ from common.commitment import (
 from common.errors import Rejected
 from common.introduction import Introduction
 from common.models.model import Arrays, Model
-from common.update import decode_update, object_name
-from common.update_check import check_update
+from common.update import MAX_UPDATE_BYTES, object_name
+from common.update_check import open_update
 from common.wire import RoundTask, SignedScore, TrainReply
 from server.selection import Assignment
-
-MAX_UPDATE_BYTES = 256 << 20
-"""Longer updates are refused before anything in them is looked at."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def verify_node_binding(
 
 def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: int) -> VerifiedUpdate:
     """Check an update: its commitment is that of its bytes, for this run and round, and is signed; the bytes decode,
-    are an update of this model and catalogue, and keep the model's bounds.
+    are an update of this model and catalogue in the form that the run asks for, and keep the model's bounds.
 
     Raises:
         Rejected: the first rule that does not hold.
@@ -66,18 +63,12 @@ def verify_update(reply: TrainReply, task: RoundTask, model: Model, item_count: 
         raise Rejected("the commitment is not that of the update, for this run and round")
     signed = commitment_message(task.domain, task.run_id, task.server_round, reply.commitment)
     _check_signed("commitment", signed, reply.commitment_signature, reply.account)
-    packed = decode_update(reply.update_bytes, MAX_UPDATE_BYTES)
-    if packed.model != model.name or packed.rows != item_count:
-        raise Rejected(
-            f"the update is for model '{packed.model}' with {packed.rows} items, "
-            f"not for '{model.name}' with {item_count}"
-        )
-    check_update(task.settings, model, packed.arrays, item_count)
+    arrays = open_update(task.settings, model, reply.update_bytes, item_count)
     return VerifiedUpdate(
         reply.account,
         reply.update_bytes,
         name,
-        packed.arrays,
+        arrays,
         reply.commitment,
         reply.commitment_signature,
         reply.salt,

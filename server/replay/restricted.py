@@ -12,8 +12,7 @@ from common.data.probe import ProbeShard
 from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
-from common.update import decode_update
-from common.update_check import check_update
+from common.update_check import open_update
 from server.aggregation import next_state
 from server.gates import closed_gates
 from server.received_updates import kept_updates
@@ -103,7 +102,7 @@ def _recompute(
 def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, bytes] | None:
     t = public.server_round
     try:
-        kept = kept_updates(folder, t)
+        kept = kept_updates(folder, t, public.settings.compression)
     except CheckFailed as error:
         raise Mismatch(t, None, "updates", str(error).rstrip(".")) from error
     if kept is None:
@@ -122,13 +121,9 @@ def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, byte
 
 def _decoded(public: PublicRound, account: str, content: bytes, model: Model, item_count: int) -> Arrays:
     try:
-        packed = decode_update(content)
-        if packed.model != model.name or packed.rows != item_count:
-            raise Rejected(f"the update is for model '{packed.model}' with {packed.rows} items")
-        check_update(public.settings, model, packed.arrays, item_count)
+        return open_update(public.settings, model, content, item_count)
     except Rejected as reason:
         raise Mismatch(public.server_round, account, "update", f"it ought to have been rejected: {reason}") from reason
-    return packed.arrays
 
 
 def _check_scores(

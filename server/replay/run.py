@@ -137,6 +137,8 @@ def _unchecked(
         )
     if settled < planned:
         reason = "no ledger shows whether they were settled" if ledger is None else "they are not settled"
+        if last.settings.patience or last.settings.target:
+            reason += ", or the run has ended early by what clients reported of their validation items"
         yield f"{_rounds(range(settled + 1, planned + 1))} of the settings, of which there is no evidence: {reason}"
     if not restricted:
         yield "scores, gates and models, because only the public part was asked for"

@@ -124,13 +124,15 @@ def _final_metrics(report: Mapping[str, Any]) -> Html:
     )
     return element(
         "details",
-        element("summary", "Every metric of the last model"),
-        table("Every metric of the last model", ["Metric", "Test", "Validation"], rows, class_="figures"),
+        element("summary", "Every metric of the model"),
+        table(
+            "Every metric of the model that the run ends with", ["Metric", "Test", "Validation"], rows, class_="figures"
+        ),
     )
 
 
 def final_value(report: Mapping[str, Any], rows: Rows, key: str) -> tuple[float | None, str]:
-    """Return the last model's metric, or the latest one that was measured, and what to say about it."""
+    """Return the metric of the run's last word, or the latest that was measured, and what to say about it."""
     value = finite((report.get("final") or {}).get(key))
     if value is not None:
         measured = zip(round_numbers(rows), row_values(rows, key), strict=True)

@@ -82,7 +82,7 @@ def _header(
         ("Data set", foreign(_text(report, "dataset"))),
         ("Model", foreign(_text(report, "model"))),
         ("Clients", _text(report, "clients")),
-        ("Rounds", str(len(rows))),
+        ("Rounds", _rounds(report, rows)),
         ("Seed", _text(report, "seed")),
         ("Chain", foreign(_KINDS.get(kind, kind))),
         ("Run", element("code", foreign(str(ledger.get("run_id", MISSING))[:12]), title=str(ledger.get("run_id")))),
@@ -100,6 +100,14 @@ def _header(
             (element("a", name, href=f"#{key}") for key, name in sections),
             aria_label="Sections",
         ),
+    )
+
+
+def _rounds(report: Mapping[str, Any], rows: Rows) -> str:
+    chosen = report.get("chosen_round")
+    other = isinstance(chosen, int) and chosen != len(rows)
+    return f"{len(rows)}{', ended early' if report.get('stopped_early') else ''}" + (
+        f"; model of round {chosen}" if other else ""
     )
 
 

@@ -168,7 +168,7 @@ def run_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
             ("server.received_updates:kept_updates",),
             [received.read_bytes(), received.with_name("received-0002.json").read_bytes()],
             mutated_json,
-            lambda: kept_updates(run, 1),
+            lambda: kept_updates(run, 1, SETTINGS.compression),
             (CheckFailed,),
         ),
         file_decoder(

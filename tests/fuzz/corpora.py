@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from client.compression import compress
 from client.local_update import local_update
 from client.store import ParticipantFolder
 from common.commitment import Score, SigningDomain, commitment_message, sign
@@ -36,6 +37,10 @@ UPDATE_KINDS: dict[str, dict[str, Any]] = {
         "sample_rate": 0.5,
         "local_steps": 1,
     },
+    "ials as int8": {"compression": "int8"},
+    "neumf as int8": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0, "compression": "int8"},
+    "mf as float16": {"model": "mf", "compression": "float16"},
+    "ials by its longest rows": {"compression": "top-rows"},
 }
 
 
@@ -77,7 +82,8 @@ class Corpora:
             settings, train = self.settings(kind), ParticipantFolder(client_dir).part.train
             whole = model_of(settings)
             update, _ = local_update(settings, whole, state, train, np.random.default_rng(1))
-            made.append(encode_update(Packed(whole.at(state).name, ITEMS, update)))
+            forms, _ = compress(update, settings.compression, settings.top_rows, np.random.default_rng(1), {})
+            made.append(encode_update(Packed(whole.at(state).name, ITEMS, forms)))
         return made
 
     def models(self, kind: str = "ials") -> list[bytes]:

@@ -14,7 +14,7 @@ from common.errors import Rejected, WrongUse
 from common.introduction import Introduction, introduction_content, read_introduction
 from common.models import Arrays, Model, model_of
 from common.update import MAX_READING_BYTES, decode_model, decode_update, encode_model, encode_update
-from common.update_check import check_update
+from common.update_check import open_update
 from common.wire import (
     metrics_content,
     peer_content,
@@ -105,6 +105,8 @@ def updates_and_models(corpora: Corpora) -> list[Decoder]:
                 (
                     "common.update:decode_update",
                     "common.update_check:check_update",
+                    "common.update_check:open_update",
+                    "common.compression:expand",
                     f"common.models.{_MODULES[type(model).__name__]}:{type(model).__name__}.check_update",
                     *(("common.models.warm_start:WarmStart.check_update",) if kind == "warm start" else ()),
                 ),
@@ -155,11 +157,9 @@ def _update_reader(settings: Settings, model: Model, state: Arrays) -> Read:
     def read(data: bytes) -> object:
         packed = decode_update(data)
         same(encode_update(packed), data)
-        if packed.model != model.name or packed.rows != ITEMS:
-            raise Rejected("for another model or catalogue")  # as server/verification.py says, which reads these two
-        check_update(settings, model, packed.arrays, ITEMS)
+        update = open_update(settings, model, data, ITEMS)
         # What was accepted can be fused and leaves a model of numbers.
-        after = model.apply(state, model.fuse([packed.arrays], [1.0]))
+        after = model.apply(state, model.fuse([update], [1.0]))
         if not all(np.isfinite(array).all() for array in after.values()):
             raise ArithmeticError("an accepted update leaves a model that is not finite")
         return packed

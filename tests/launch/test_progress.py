@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from common.data.partition import ClientSummary
-from launch.progress import RunProgress, partition_table, say_what_came_out, say_what_starts, short_account
+from launch.progress import RunProgress, ending_line, partition_table, say_what_came_out, say_what_starts, short_account
 
 ACCOUNTS = [f"0x{digit * 40}" for digit in "abc"]
 COLOURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\r")
@@ -43,6 +43,8 @@ def report(rounds=2, **ledger):
     ]
     return {
         "rounds": rows,
+        "chosen_round": rounds,
+        "stopped_early": None,
         "ledger": {"kind": "anvil", "chain_id": 31337, "settled_rounds": rounds, "verified": True, **ledger},
         "privacy": {"reason": "no noise is added", "unit": None},
         "folder": "/srv/federation/runs/20260101-120000",
@@ -116,6 +118,16 @@ def test_every_kind_of_ledger_is_named_and_a_false_one_is_told(kind):
     text = outcome(report(rounds=1, kind=kind, verified=False))
     assert "1 round settled; evidence DIFFERS" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_run_that_ended_early_says_why_and_with_which_model():
+    played = report(rounds=4)
+    assert ending_line(played) is None
+    played |= {"chosen_round": 2, "stopped_early": "no model of 2 rounds was better than that of round 2"}
+    assert ending_line(played) == (
+        "Ended   early: no model of 2 rounds was better than that of round 2; with the model of round 2, the best on "
+        "validation"
+    )
 
 
 def test_a_report_below_the_working_folder_is_shown_as_one_would_type_it(tmp_path, monkeypatch):
