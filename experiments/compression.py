@@ -14,7 +14,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from common.config import MODELS, PARTITIONS, Settings
-from experiments.accuracy import data_folder, federated
+from experiments.accuracy import federated
+from launch.run_options import data_root
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "none": {"compression": "none"},
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _figures(settings: Settings) -> dict[str, float]:
-    report = federated(settings, data_folder())
+    report = federated(settings, data_root())
     last = report["rounds"][-1]
     return {
         "bytes": last["bytes_up"] / last["participants"],
