@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+RESTART_SECONDS = 5
+"""A participant that was killed has to be back before its round goes on without it (`server/returning_nodes.py`)."""
+
 _START = """\
 #!/bin/sh
 # Stays until Ctrl-C or SIGTERM. Needs this project's `tfedrs` on PATH.
@@ -22,7 +25,7 @@ User=tfedrs
 Environment=PATH=/opt/tfedrs/bin:/usr/sbin:/usr/bin:/bin
 ExecStart={place}/start.sh
 Restart=on-failure
-RestartSec=10
+RestartSec={restart_seconds}
 UMask=0077
 MemoryMax={memory}
 TasksMax=512
@@ -100,7 +103,7 @@ def write_start_files(folder: Path, service: Service) -> None:
     script = folder / "start.sh"
     script.write_text(_START.format(command=service.command))
     script.chmod(0o755)
-    (folder / service.unit).write_text(_UNIT.format(**vars(service)))
+    (folder / service.unit).write_text(_UNIT.format(**vars(service), restart_seconds=RESTART_SECONDS))
 
 
 def write_compose_file(folder: Path, name: str) -> None:
