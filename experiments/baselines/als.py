@@ -2,7 +2,7 @@
 
 An interaction has confidence alpha, any other pair 1. 15 sweeps of the library's conjugate gradient solver.
 
-Grid: 64 or 128 factors; alpha 2, 5 or 10; regularisation 5, 20 or 50.
+Grid: 64 or 128 factors; alpha 2, 5 or 10; regularisation 20, 50 or 100.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from experiments.baselines.array_rounds import Measured
 from experiments.baselines.fitted import best_on_validation, interaction_matrix
 from experiments.baselines.task import Task
 
-FACTORS, ALPHAS, REGULARISATIONS, SWEEPS = (64, 128), (2.0, 5.0, 10.0), (5.0, 20.0, 50.0), 15
+FACTORS, ALPHAS, REGULARISATIONS, SWEEPS = (64, 128), (2.0, 5.0, 10.0), (20.0, 50.0, 100.0), 15
 
 
 def als(task: Task) -> Measured:
