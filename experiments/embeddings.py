@@ -22,9 +22,9 @@ import numpy as np
 
 from common.atomic_file import write_atomically
 from common.config import Settings
-from experiments.accuracy import data_folder
 from experiments.embedding_map import ItemSpace, trained_space
 from experiments.embedding_picture import draw, item_map
+from launch.run_options import data_root
 
 PICTURE, NOTE = "embeddings.png", "embeddings.md"
 USERS_SHOWN = 3
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         factors=options.factors,
         seed=options.seed,
     )
-    space = trained_space(settings, data_folder(), options.least_interactions)
+    space = trained_space(settings, data_root(), options.least_interactions)
     users = space.draw_users(USERS_SHOWN)
     places = item_map(space, options.perplexity)
     options.out.mkdir(parents=True, exist_ok=True)
