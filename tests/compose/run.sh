@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/compose/engine.sh
 . tests/compose/faults.sh
+. tests/compose/volumes.sh
 . tests/compose/participants.sh
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tfedrs-compose.XXXXXX")
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -91,6 +92,7 @@ fault_clients
 fault_services
 fault_other_settings_are_refused
 down_and_up
+backup_and_restore 4
 check_claim
 participants_take_part
 say "all checks passed"
