@@ -21,7 +21,7 @@ restore_without() {
   cp -r "$WORK/backup" "$partial"
   tar --delete --file "$partial/federation.tar" "$1"
   as_documented --extract "$partial" && fail "a backup without $1 comes up"
-  compose logs --no-color --no-log-prefix prepare 2>&1 | grep -F "tfedrs: $2" >"$WORK/refused.log" ||
+  compose logs --no-color --no-log-prefix prepare 2>&1 | sed 's/\x1b\[2K//' | grep -F "tfedrs: $2" >"$WORK/refused.log" ||
     { compose logs prepare; fail "a backup without $1 does not say: $2"; }
   kept=$(compose run --rm -T --no-deps --entrypoint find prepare /srv/tfedrs -name node.key 2>/dev/null | wc -l)
   [ "$kept" -eq "$3" ] || fail "a restore without $1 leaves $kept keys of clients, not $3"
