@@ -52,16 +52,19 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 """
 _COMPOSE = """\
-# TFEDRS_USER="$(id -u):$(id -g)" docker compose up --detach
-# The image is the project's (`docker compose build` in its folder makes tfedrs:local). The keys stay files of this
-# folder, mode 600, which therefore belongs to the user that the container runs as.
+# echo "TFEDRS_USER=$(id -u):$(id -g)" > .env      once: the keys are files of mode 600, so whoever owns them runs it
+# docker compose up --detach                       stays, and comes back with the machine
+# docker compose run --rm participant doctor .     any other `tfedrs` command
+# The image is the project's; `docker compose build` in its folder makes tfedrs:local.
 name: tfedrs-{name}
 
 services:
   participant:
     image: ${{TFEDRS_IMAGE:-tfedrs:local}}
-    entrypoint: [tfedrs, participate, /participant]
-    user: "${{TFEDRS_USER:-10001:10001}}"
+    entrypoint: [tfedrs]
+    command: [participate, .]
+    working_dir: /participant
+    user: "${{TFEDRS_USER:?write TFEDRS_USER=UID:GID of whoever owns this folder to the file .env in it}}"
     init: true
     read_only: true
     cap_drop: [ALL]

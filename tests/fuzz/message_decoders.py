@@ -105,8 +105,6 @@ def updates_and_models(corpora: Corpora) -> list[Decoder]:
                 (
                     "common.update:decode_update",
                     "common.update_check:check_update",
-                    "common.update_check:open_update",
-                    "common.compression:expand",
                     f"common.models.{_MODULES[type(model).__name__]}:{type(model).__name__}.check_update",
                     *(("common.models.warm_start:WarmStart.check_update",) if kind == "warm start" else ()),
                 ),
