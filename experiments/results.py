@@ -64,8 +64,13 @@ _SAME_SPLIT = (
 
 CASES = {
     "bundled-ials": Case("Bundled MovieLens, iALS", {}, "671 users, 9,066 items, five clients."),
+    "bundled-fused": Case(
+        "Bundled MovieLens, NCF: GMF beside iALS",
+        {"model": "ncf", "rounds": 8},
+        "What `--model ncf` trains without further flags.",
+    ),
     "bundled-ncf": Case(
-        "Bundled MovieLens, NCF",
+        "Bundled MovieLens, NCF: NeuMF",
         {"model": "ncf", "variant": "neumf", "rounds": 8},
         "NeuMF after two rounds of federated iALS.",
     ),
@@ -77,8 +82,14 @@ CASES = {
     "ml-1m-ials": Case(
         "MovieLens-1M, NCF split, iALS", {**_ML_1M, "rounds": 8}, f"6,040 users, 3,706 items. {_SAME_SPLIT}", True
     ),
+    "ml-1m-fused": Case(
+        "MovieLens-1M, NCF split, NCF: GMF beside iALS",
+        {**_ML_1M, "model": "ncf", "rounds": 10},
+        f"What `--model ncf` trains without further flags. {_SAME_SPLIT}",
+        True,
+    ),
     "ml-1m-ncf": Case(
-        "MovieLens-1M, NCF split, NCF",
+        "MovieLens-1M, NCF split, NCF: NeuMF",
         {**_ML_1M, "model": "ncf", "variant": "neumf", "rounds": 12},
         f"NeuMF after two rounds of federated iALS. {_SAME_SPLIT}",
         True,
