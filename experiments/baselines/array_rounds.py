@@ -11,6 +11,7 @@ from common.data.splits import Split
 from common.data.user_items import UserItems
 from common.evaluation import Evaluation, Scorer, evaluate
 from common.models import Arrays, FloatArray, Model
+from common.models.cohort import Cohort, cohort_step
 from common.rating_metrics import rating_errors
 
 
@@ -23,12 +24,12 @@ class Measured:
 
 
 def states_of(model: Model, clients: Sequence[UserItems], rng: np.random.Generator) -> Iterator[Arrays]:
-    """Yield W_0, W_1, ... without end: every client takes part in every round, with weight 1."""
-    state = model.initial_state(clients[0].item_count, rng)
+    """Yield W_0, W_1, ... without end: every client takes part in every round, with weight 1, all in one batch."""
+    cohort = Cohort.of(clients, np.ones(len(clients)))
+    state = model.initial_state(cohort.train.item_count, rng)
     while True:
         yield state
-        updates = [model.local_step(state, train)[0] for train in clients]
-        state = model.apply(state, model.fuse(updates, [1.0] * len(updates)))
+        state = model.apply(state, cohort_step(model, state, cohort))
 
 
 def state_after(rounds: int, model: Model, clients: Sequence[UserItems], rng: np.random.Generator) -> Arrays:
