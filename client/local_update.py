@@ -6,13 +6,19 @@ from client.dp_sgd import DpSgdPlan, dp_sgd_update
 from client.privacy import noisy_release, operating_system_generator
 from common.config import Settings
 from common.data.user_items import UserItems
-from common.models import Arrays, FloatArray, Model
+from common.models import Arrays, FloatArray, Ials, Mf, Model
+from common.models.ncf import Ncf
 from common.models.ncf_averaged import AveragedNcf
 from common.seeding import generator
 
 
 def local_update(
-    settings: Settings, model: Model, state: Arrays, train: UserItems, entropy: np.random.Generator
+    settings: Settings,
+    model: Model,
+    state: Arrays,
+    train: UserItems,
+    entropy: np.random.Generator,
+    fitted: FloatArray | None = None,
 ) -> tuple[Arrays, FloatArray]:
     """Train on one client's users and make the update ready to leave.
 
@@ -22,6 +28,7 @@ def local_update(
         state: The global model.
         train: The client's own users.
         entropy: `noise_generator`; drawn from only where there is noise.
+        fitted: What `model.fold_in(state, train)` gives, where it was computed already.
 
     Returns:
         The update, and the users' vectors, which stay here.
@@ -32,9 +39,13 @@ def local_update(
     if isinstance(model, AveragedNcf):
         # The users' vectors of the noisy steps are gone; those for the users' own screens are fitted without noise.
         return dp_sgd_update(model, state, train, plan_of(settings), entropy), model.fold_in(state, train)
-    update, user_vectors = model.local_step(state, train)
+    phase = model.at(state)
+    if fitted is not None and isinstance(phase, Ials | Mf | Ncf):
+        update, user_vectors = phase.update_of(state, train, fitted), fitted
+    else:
+        update, user_vectors = model.local_step(state, train)
     if settings.noise == "gaussian":
-        form = model.at(state).noisy_form(train.item_count, settings.clipping_norm)
+        form = phase.noisy_form(train.item_count, settings.clipping_norm)
         update = noisy_release(
             update, form, train.item_count, settings.clipping_norm, settings.noise_multiplier, entropy
         )

@@ -160,6 +160,11 @@ class ParticipantFolder:
         """Keep what compression has left of a round's update."""
         save_carried(self._reply_folder(run_id, server_round), unsent, update)
 
+    def fitted_users(self, model_bytes: bytes) -> FloatArray | None:
+        """Return the users' vectors for this model if they need not be fitted here; None, except in a simulation."""
+        del model_bytes
+        return None
+
     def user_vectors(self) -> UserVectors | None:
         """Return the users' vectors for the last model that came; None before the first.
 

@@ -41,7 +41,8 @@ def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> Tr
     model = model_of(task.settings)
     state = received_state(task, model, folder)
     entropy = noise_generator(task.settings, account.address, task.server_round)
-    update, user_vectors = local_update(task.settings, model, state, folder.part.train, entropy)
+    fitted = folder.fitted_users(task.model_bytes)
+    update, user_vectors = local_update(task.settings, model, state, folder.part.train, entropy, fitted)
     forms, unsent = _compressed(task, model.at(state), update, folder)
     update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, forms))
     salt = commitment_salt(account.key, task.run_id, task.server_round)
@@ -91,7 +92,8 @@ def measure(task: RoundTask, folder: ParticipantFolder) -> dict[str, float]:
         return {}
     model = model_of(task.settings)
     state = received_state(task, model, folder)
-    user_vectors = model.fold_in(state, folder.part.train)
+    fitted = folder.fitted_users(task.model_bytes)
+    user_vectors = model.fold_in(state, folder.part.train) if fitted is None else fitted
     with folder.answering():
         folder.save_user_vectors(task.model_bytes, user_vectors)
     return local_metrics(model, state, user_vectors, folder.part)

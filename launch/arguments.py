@@ -142,6 +142,9 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
         help="with a chain by URL: the contracts to use (new ones); what they paid is kept beside FILE",
     )
     where.add_argument("--tensorboard", action="store_true", help="write TensorBoard event files into the run folder")
+    if name == "simulate":
+        help_text = "fit the users of all clients of a round together: faster, the same to 1e-6 but not to the byte"
+        where.add_argument("--batch", action="store_true", help=help_text)
     if name == "run":
         where.add_argument("--hold", action="store_true", help="start everything, and wait for runs of `flwr run`")
         add_metrics_port(where)

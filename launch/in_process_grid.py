@@ -24,12 +24,20 @@ class InProcessGrid(Grid):
 
     Flower stamps every message with an identity that it keeps for the whole process, so the identity is switched to
     the node while its app runs. `on_reply` is called after each answer, for whoever shows progress. `cpu_seconds` adds
-    up, by message type, what the nodes' apps have used of the processor.
+    up, by message type, what the nodes' apps have used of the processor. `before` is called once for all messages that
+    are pushed together, with the folders that they are for; what it uses counts as the nodes'.
     """
 
-    def __init__(self, app: ClientApp, client_dirs: Sequence[Path], on_reply: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ClientApp,
+        client_dirs: Sequence[Path],
+        on_reply: Callable[[], None],
+        before: Callable[[Sequence[tuple[Path, Message]]], None] | None = None,
+    ) -> None:
         self._app = app
         self._on_reply = on_reply
+        self._before = before
         self._contexts = {
             node_id: Context(
                 run_id=_RUN_ID,
@@ -62,7 +70,11 @@ class InProcessGrid(Grid):
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Let every node answer, one after the other."""
-        message_ids = []
+        messages, message_ids = list(messages), []
+        if self._before is not None and messages:
+            began = time.process_time()
+            self._before([(self._folder_of(message), message) for message in messages])
+            self.cpu_seconds[messages[0].metadata.message_type] += time.process_time() - began
         for message in messages:
             # Flower's own grid names a message by the hash of its content, megabytes that need no hash in here.
             message_id = f"in-process-{next(self._numbers)}"
@@ -80,6 +92,9 @@ class InProcessGrid(Grid):
         """Push and pull; nothing is ever late here."""
         del timeout
         return self.pull_messages(self.push_messages(messages))
+
+    def _folder_of(self, message: Message) -> Path:
+        return Path(str(self._contexts[message.metadata.dst_node_id].node_config[CLIENT_DIR]))
 
     def _answer(self, message: Message) -> Message:
         node_id = message.metadata.dst_node_id

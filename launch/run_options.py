@@ -9,7 +9,7 @@ DATA_VARIABLE = "TFEDRS_DATA"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options that do not change the result.
+    """Options that do not change the result, or in its last bits only.
 
     Attributes:
         out: The run folder; None makes a new one below `runs/`.
@@ -21,6 +21,7 @@ class RunOptions:
         tensorboard: Whether to write TensorBoard event files too.
         metrics_port: Where to serve metrics; None serves none.
         data_root: Folder of the data sets that are not bundled.
+        batch: Whether a simulation fits the users of all clients of a round together.
     """
 
     out: Path | None
@@ -31,6 +32,7 @@ class RunOptions:
     resume: Path | None = None
     tensorboard: bool = False
     metrics_port: int | None = None
+    batch: bool = False
 
 
 def data_root() -> Path:

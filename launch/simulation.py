@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from flwr.app import Message
+
 from client.app import build_app
 from client.scoring import PeerWork
 from client.store import ParticipantFolder
@@ -11,6 +13,7 @@ from common.data.probe import ProbeShard
 from common.models import Arrays, FloatArray, Model
 from common.probe_scoring import ShardMetrics
 from common.wire import PeerTask, RoundTask, Subject, TrainReply
+from launch.batched_users import BatchedUsers
 from launch.in_process_grid import InProcessGrid
 from server.coordinator import coordinate
 from server.federation import Federation, load_secrets
@@ -26,21 +29,36 @@ def simulate(
     on_reply: Callable[[], None],
     *,
     tensorboard: bool = False,
+    batch: bool = False,
 ) -> Mapping[str, float]:
     """Run a prepared federation to its end, node after node; return the nodes' processor seconds by message type.
 
     Peers share this process, so what several of them need is computed once; the numbers are those of separate
-    processes to the last bit, which a test compares.
+    processes to the last bit, which a test compares. With `batch` the users of all clients of a round are fitted
+    together, and the numbers agree to 1e-6.
     """
-    app = build_app(open_folder=_SharedFolders().open, peer_work=_SharedPeerWork())
+    batched = BatchedUsers()
+    folders = _SharedFolders(batched)
+    app = build_app(open_folder=folders.open, peer_work=_SharedPeerWork())
+
+    def fit(asked: Sequence[tuple[Path, Message]]) -> None:
+        batched.fit([(folders.open(path), message) for path, message in asked])
+
     _, committee_secret = load_secrets(federation.folder)
-    grid = InProcessGrid(app, client_dirs, on_reply)
+    grid = InProcessGrid(app, client_dirs, on_reply, fit if batch else None)
     coordinate(grid, settings, federation, committee_secret, ledger, run_dir, tensorboard=tensorboard)
     return grid.cpu_seconds
 
 
 class _SimulatedFolder(ParticipantFolder):
     """A folder whose replies are not kept: a simulation that is interrupted starts again from its checkpoint."""
+
+    def __init__(self, path: Path, batched: BatchedUsers) -> None:
+        super().__init__(path)
+        self._batched = batched
+
+    def fitted_users(self, model_bytes: bytes) -> FloatArray | None:
+        return self._batched.vectors(self, model_bytes)
 
     def saved_reply(self, run_id: bytes, server_round: int, model_bytes: bytes) -> TrainReply | None:
         del run_id, server_round, model_bytes
@@ -59,11 +77,12 @@ class _SimulatedFolder(ParticipantFolder):
 class _SharedFolders:
     """Opens every folder once, however many messages its node gets."""
 
-    def __init__(self) -> None:
+    def __init__(self, batched: BatchedUsers) -> None:
+        self._batched = batched
         self._folders: dict[Path, ParticipantFolder] = {}
 
     def open(self, path: Path) -> ParticipantFolder:
-        return self._folders.setdefault(path, _SimulatedFolder(path))
+        return self._folders.setdefault(path, _SimulatedFolder(path, self._batched))
 
 
 class _SharedPeerWork(PeerWork):

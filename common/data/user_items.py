@@ -1,6 +1,6 @@
 """Who interacted with what: the one shape in which interactions travel through the code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,24 @@ class UserItems:
             ratings[order].astype(np.float32, copy=False),
             timestamps[order].astype(np.int64, copy=False),
             item_count,
+        )
+
+    @classmethod
+    def stacked(cls, parts: Sequence["UserItems"]) -> "UserItems":
+        """Put the rows of one part after those of another; all have the same catalogue.
+
+        Raises:
+            ValueError: there are no parts, or their catalogues differ in size.
+        """
+        if len({part.item_count for part in parts}) != 1:
+            raise ValueError("only parts of one catalogue can be put together")
+        ends = np.concatenate([part.counts for part in parts]).cumsum()
+        return cls(
+            np.concatenate(([0], ends)).astype(np.int64, copy=False),
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.ratings for part in parts]),
+            np.concatenate([part.timestamps for part in parts]),
+            parts[0].item_count,
         )
 
     @property

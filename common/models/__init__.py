@@ -9,7 +9,7 @@ from common.models.ncf import Ncf
 from common.models.ncf_averaged import AveragedNcf
 from common.models.warm_start import WarmStart
 
-__all__ = ["Arrays", "FloatArray", "Ials", "Model", "model_of"]
+__all__ = ["Arrays", "FloatArray", "Ials", "Mf", "Model", "model_of"]
 
 
 def model_of(settings: Settings) -> Model:

@@ -56,33 +56,33 @@ class Fused:
 
     def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
         """Draw both branches, iALS first."""
-        return self._both(lambda model, _: model.initial_state(item_count, rng))
+        return self.of_both(lambda model, _: model.initial_state(item_count, rng))
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
         """Take both branches' steps."""
         vectors: list[FloatArray] = []
 
         def step(model: Ials | Ncf, prefix: str) -> Arrays:
-            update, own = model.local_step(_part(state, prefix), train)
+            update, own = model.local_step(part_of(state, prefix), train)
             vectors.append(own)
             return update
 
-        return self._both(step), np.concatenate(vectors, axis=1)
+        return self.of_both(step), np.concatenate(vectors, axis=1)
 
     def fuse(self, updates: Sequence[Arrays], shares: Sequence[float]) -> Arrays:
         """Fuse each branch's parts."""
-        return self._both(lambda model, prefix: model.fuse([_part(update, prefix) for update in updates], shares))
+        return self.of_both(lambda model, prefix: model.fuse([part_of(update, prefix) for update in updates], shares))
 
     def apply(self, state: Arrays, fused: Arrays) -> Arrays:
         """Take both branches' server steps."""
-        return self._both(lambda model, prefix: model.apply(_part(state, prefix), _part(fused, prefix)))
+        return self.of_both(lambda model, prefix: model.apply(part_of(state, prefix), part_of(fused, prefix)))
 
     def check_update(self, update: Arrays, item_count: int) -> None:
         """Reject what either branch rejects, and whatever belongs to neither."""
         if any(not name.startswith((IALS, GMF)) for name in update):
             raise Rejected("an array belongs to neither branch")
         for model, prefix in self._branches():
-            model.check_update(_part(update, prefix), item_count)
+            model.check_update(part_of(update, prefix), item_count)
 
     def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
         """Refuse: `Settings` lets nobody ask for noise on two branches, whose norms would have to be clipped as one.
@@ -96,28 +96,30 @@ class Fused:
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Fit users to each branch. Shape (users, 2 factors)."""
         return np.concatenate(
-            [model.fold_in(_part(state, prefix), histories) for model, prefix in self._branches()], axis=1
+            [model.fold_in(part_of(state, prefix), histories) for model, prefix in self._branches()], axis=1
         )
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
         """Return s_ui for every item. Shape (users, items)."""
         length = self.ials.factors
-        scores = self.gmf.scores(_part(state, GMF), np.ascontiguousarray(user_vectors[:, length:]))
-        scores += np.float32(self.weight) * self.ials.scores(_part(state, IALS), user_vectors[:, :length])
+        scores = self.gmf.scores(part_of(state, GMF), np.ascontiguousarray(user_vectors[:, length:]))
+        scores += np.float32(self.weight) * self.ials.scores(part_of(state, IALS), user_vectors[:, :length])
         return scores
 
     def example_count(self, update: Arrays) -> int:
         """Return how many interactions the client says it trained on."""
-        return self.ials.example_count(_part(update, IALS))
+        return self.ials.example_count(part_of(update, IALS))
 
     def _branches(self) -> tuple[tuple[Ials | Ncf, str], ...]:
         return (self.ials, IALS), (self.gmf, GMF)
 
-    def _both(self, make: Callable[[Ials | Ncf, str], Arrays]) -> Arrays:
+    def of_both(self, make: Callable[[Ials | Ncf, str], Arrays]) -> Arrays:
+        """Return what `make` returns for each branch and its prefix, under the prefix."""
         return {
             prefix + name: array for model, prefix in self._branches() for name, array in make(model, prefix).items()
         }
 
 
-def _part(arrays: Arrays, prefix: str) -> Arrays:
+def part_of(arrays: Arrays, prefix: str) -> Arrays:
+    """Return one branch's arrays under its own names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -89,20 +89,23 @@ class Ials:
         return {"item_factors": factors, "momentum": np.zeros_like(factors)}
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
-        """Solve the client's users exactly, then sum R, GP and the counts over them."""
-        item_factors = state["item_factors"]
+        """Solve the client's users exactly, then sum R, GP and the counts over them: `update_of`."""
         user_vectors = self.fold_in(state, train)
+        return self.update_of(state, train, user_vectors), user_vectors
+
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the update of a client whose users were fitted, by `fold_in` on the same state."""
+        item_factors = state["item_factors"]
         counts = np.bincount(train.items, minlength=train.item_count)
         row_ids = np.flatnonzero(counts)
         wide = user_vectors.astype(np.float64)
-        update: Arrays = {
+        return {
             "row_ids": row_ids.astype(np.uint32),
-            "residual": _residual_sums(item_factors, user_vectors, train, row_ids),
+            "residual": residual_sums(item_factors, user_vectors, train, row_ids, user_vectors),
             "counts": counts[row_ids].astype(np.uint32),
             "gram": wide.T @ wide,
             "users": np.array([train.user_count], dtype=np.uint32),
         }
-        return update, user_vectors
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Minimise L over each user's vector, the items held fixed. A user without items gets zeros.
@@ -213,10 +216,16 @@ class Ials:
         return int(update["counts"].sum(dtype=np.int64))
 
 
-def _residual_sums(
-    item_factors: FloatArray, user_vectors: FloatArray, train: UserItems, row_ids: NDArray[np.intp]
+def residual_sums(
+    item_factors: FloatArray,
+    user_vectors: FloatArray,
+    train: UserItems,
+    row_ids: NDArray[np.intp],
+    weighted_vectors: FloatArray,
 ) -> FloatArray:
-    """Return R_i = sum over the users of item i of (1 - p_u.q_i) p_u, for the items in `row_ids`.
+    """Return R_i = sum over the users of item i of (1 - p_u.q_i) v_u, for the items in `row_ids`.
+
+    v_u is p_u, or p_u times the weight of the user's client.
 
     The errors of a few hundred users fill a dense (users, touched) matrix, so that the sum is one product.
     """
@@ -231,5 +240,5 @@ def _residual_sums(
         vectors = user_vectors[start : start + len(bounds) - 1]
         errors = np.zeros((len(vectors), len(row_ids)), dtype=np.float32)
         errors[pairs] = 1.0 - (vectors @ touched.T)[pairs]
-        sums += errors.T @ vectors
+        sums += errors.T @ weighted_vectors[start : start + len(vectors)]
     return sums

@@ -113,20 +113,24 @@ class Mf:
         }
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
-        """Solve the client's users exactly, then average the gradients over their ratings.
+        """Solve the client's users exactly, then average the gradients over their ratings: `update_of`."""
+        user_vectors = self.fold_in(state, train)
+        return self.update_of(state, train, user_vectors), user_vectors
+
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the update of a client whose users were fitted, by `fold_in` on the same state.
 
         With e_ui = t_ui - mu - b_u - b_i - p_u.q_i, the gradient is -sum_u e_ui p_u in q_i, -sum_u e_ui in b_i, and
         -sum_ui e_ui in mu. The server adds the items' penalties. mu's is divided by the users and not by the ratings
         because it equals -kb sum_u b_u there: the mean bias of a user is what mu lacks.
         """
-        user_vectors = self.fold_in(state, train)
         counts = np.bincount(train.items, minlength=train.item_count)
         row_ids = np.flatnonzero(counts)
-        sums = _error_sums(state["item_factors"], self._targets(state, train), user_vectors, train, row_ids)
+        sums, _ = error_sums(state["item_factors"], self.targets(state, train), user_vectors, train, row_ids)
         own_counts = counts[row_ids].astype(np.float32)
         means = -sums / own_counts[:, None]
         total = float(np.sum(means[:, -1] * own_counts, dtype=np.float64))
-        update: Arrays = {
+        return {
             "row_ids": row_ids.astype(np.uint32),
             "item_factors": np.ascontiguousarray(means[:, :-1]),
             "item_bias": np.ascontiguousarray(means[:, -1]),
@@ -134,7 +138,6 @@ class Mf:
             "mean": np.array([total / max(1, train.user_count)], dtype=np.float32),
             "users": np.array([train.user_count], dtype=np.uint32),
         }
-        return update, user_vectors
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Minimise L over each user's (p_u, b_u), the items held fixed. A user without ratings gets zeros.
@@ -143,7 +146,7 @@ class Mf:
         t_ui - mu - b_i. Summed in float32 and solved in float64, as for iALS.
         """
         extended = np.column_stack((state["item_factors"], np.ones(histories.item_count, dtype=np.float32)))
-        targets = self._targets(state, histories)
+        targets = self.targets(state, histories)
         width = self.factors + 1
         lengths = histories.counts
         gathered = np.empty((int(lengths.max(initial=0)), width), dtype=np.float32)
@@ -267,7 +270,7 @@ class Mf:
         """Return the sum of the counts: ratings, not users."""
         return int(update["counts"].sum(dtype=np.int64))
 
-    def _targets(self, state: Arrays, histories: UserItems) -> FloatArray:
+    def targets(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Return t_ui - mu - b_i for every rating. Shape (ratings,)."""
         least, greatest = np.float32(self.least_rating), np.float32(self.greatest_rating)
         units = (histories.ratings - least) / (greatest - least)
@@ -275,18 +278,25 @@ class Mf:
         return targets
 
 
-def _error_sums(
-    item_factors: FloatArray, targets: FloatArray, user_vectors: FloatArray, train: UserItems, row_ids: NDArray[np.intp]
-) -> FloatArray:
-    """Return sum_u e_ui (p_u, 1) over the users of each item in `row_ids`. Shape (touched, factors + 1).
+def error_sums(
+    item_factors: FloatArray,
+    targets: FloatArray,
+    user_vectors: FloatArray,
+    train: UserItems,
+    row_ids: NDArray[np.intp],
+    weights: FloatArray | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return sum_u w_u e_ui (p_u, 1) over the users of each item in `row_ids`, and sum_i e_ui of each user.
 
-    The errors of a few hundred users fill a dense (users, touched) matrix, so that the sum is one product.
+    Shapes (touched, factors + 1) and (users,). Weights, shape (users,), are 1 where there are none. The errors of a
+    few hundred users fill a dense (users, touched) matrix, so that the sum is one product.
     """
     column_of = np.zeros(len(item_factors), dtype=np.intp)
     column_of[row_ids] = np.arange(len(row_ids))
     columns = column_of[train.items]
     touched = item_factors[row_ids]
     sums = np.zeros((len(row_ids), user_vectors.shape[1]), dtype=np.float32)
+    user_sums = np.zeros(train.user_count, dtype=np.float32)
     for start in range(0, train.user_count, USERS_SUMMED_TOGETHER):
         bounds = train.indptr[start : start + USERS_SUMMED_TOGETHER + 1]
         own = slice(bounds[0], bounds[-1])
@@ -296,8 +306,11 @@ def _error_sums(
         errors = np.zeros_like(predicted)
         errors[pairs] = targets[own] - predicted[pairs]
         vectors[:, -1] = 1.0
+        if weights is not None:
+            vectors *= weights[start : start + len(vectors), None]
         sums += errors.T @ vectors
-    return sums
+        user_sums[start : start + len(vectors)] = errors.sum(axis=1)
+    return sums, user_sums
 
 
 def _shorten(vectors: NDArray[np.float64], longest: float) -> FloatArray:

@@ -140,8 +140,15 @@ class Ncf:
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
         """Fit the users, then sum the gradients of the shared part over them."""
-        catalogue = self._catalogue(state)
-        vectors = self._fit(catalogue, train)
+        catalogue = self.catalogue(state)
+        vectors = self.fit(catalogue, train)
+        return self._update(catalogue, train, vectors), vectors
+
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the update of a client whose users were fitted, by `fold_in` on the same state."""
+        return self._update(self.catalogue(state), train, user_vectors)
+
+    def _update(self, catalogue: Catalogue, train: UserItems, vectors: FloatArray) -> Arrays:
         gmf, d = catalogue.item_factors, self.gmf_length
         factor_sums, bias_sums = np.zeros(gmf.shape, dtype=np.float32), np.zeros(len(gmf), dtype=np.float32)
         for users, own in groups(train, catalogue.users_together):
@@ -156,14 +163,13 @@ class Ncf:
             factor_sums = np.concatenate((factor_sums, tower_sums), axis=1)
         counts = np.bincount(train.items, minlength=train.item_count)
         exposure = (counts + self.display * train.user_count).astype(np.float32)
-        update: Arrays = {
+        return {
             "item_factors": factor_sums / exposure[:, None],
             "item_bias": bias_sums / exposure,
             "network": network_sum / np.float32(max(1, len(train.items))),
             "exposure": counts.astype(np.uint32),
             "users": np.array([train.user_count], dtype=np.uint32),
         }
-        return update, vectors
 
     def fuse(self, updates: Sequence[Arrays], weights: Sequence[float]) -> Arrays:
         """Average rows by weight times exposure and the network by weight, in float64; gradients end as float32.
@@ -246,11 +252,11 @@ class Ncf:
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Minimise L over each user's vectors, all else held fixed, in `user_steps` steps from zero. GMF before MLP."""
-        return self._fit(self._catalogue(state), histories)
+        return self.fit(self.catalogue(state), histories)
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
         """Return s_ui for every item. Shape (users, items)."""
-        catalogue = self._catalogue(state)
+        catalogue = self.catalogue(state)
         scores = np.empty((len(user_vectors), len(state["item_bias"])), dtype=np.float32)
         size = catalogue.users_together
         for start in range(0, len(user_vectors), size):
@@ -261,11 +267,13 @@ class Ncf:
         """Return the sum of the counts: interactions, not users."""
         return int(update["exposure"].sum(dtype=np.int64))
 
-    def _fit(self, catalogue: Catalogue, histories: UserItems) -> FloatArray:
+    def fit(self, catalogue: Catalogue, histories: UserItems) -> FloatArray:
+        """Fit users' vectors to a catalogue that is already there. Shape (users, vector length)."""
         prior = self.display * len(catalogue.item_bias)
         return fit(catalogue, histories, self.user_regularisation, prior, self.user_steps)
 
-    def _catalogue(self, state: Arrays) -> Catalogue:
+    def catalogue(self, state: Arrays) -> Catalogue:
+        """Return what users' vectors are fitted to, in a form for many users."""
         factors = np.ascontiguousarray(state["item_factors"][:, : self.gmf_length])
         if self.variant == "gmf":
             return Catalogue(factors, state["item_bias"], None)

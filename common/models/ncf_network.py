@@ -62,12 +62,21 @@ class Tower:
         gradient: FloatArray = (slopes.sum(dim=2) @ self._user_weights).numpy()
         return gradient
 
-    def add_gradient(self, residuals: FloatArray) -> None:
-        """Add sum_ui residual_ui d score_ui / d (z, network) to what `gradient` will return."""
-        slopes = self._backwards(torch.from_numpy(residuals), summed=True)
+    def add_gradient(self, residuals: FloatArray, network_shares: FloatArray | None = None) -> None:
+        """Add sum_ui residual_ui d score_ui / d (z, network) to what `gradient` will return.
+
+        Args:
+            residuals: Shape (users, items).
+            network_shares: Factors on the users in the network's sum; 1 where there are none. Shape (users,).
+        """
+        shares = None if network_shares is None else torch.from_numpy(network_shares)
+        slopes = self._backwards(torch.from_numpy(residuals), summed=True, shares=shares)
         item_inputs = slopes.sum(dim=0)
         self._item_input_sum += item_inputs
         by_user = slopes.sum(dim=2)  # (users, units)
+        if shares is not None:
+            by_user *= shares[:, None]
+            item_inputs = torch.tensordot(shares, slopes, 1)
         self._sums[0] += torch.cat((by_user.T @ self._user_vectors, item_inputs @ self._item_vectors), dim=1)
         self._sums[len(self._weights)] += item_inputs.sum(dim=1, keepdim=True)
 
@@ -86,12 +95,16 @@ class Tower:
         jacobian: FloatArray = (slopes[0].T @ self._user_weights).numpy()
         return scores[0], jacobian
 
-    def _backwards(self, residuals: Tensor, summed: bool) -> Tensor:
-        """Return d loss / d (input of the first ReLU), (users, units, items); add up the later layers if asked to."""
+    def _backwards(self, residuals: Tensor, summed: bool, shares: Tensor | None = None) -> Tensor:
+        """Return d loss / d (input of the first ReLU), (users, units, items); add up the later layers if asked to.
+
+        Each user's part of what is added up is multiplied by its share, where there are shares.
+        """
         users, depth = len(residuals), len(self._weights)
         slopes = torch.mul(self._output[:, None], residuals[:, None, :], out=self._slopes[-1][:users])
         if summed:
-            self._sums[-1] += torch.einsum("chi,ci->h", self._activations[-1][:users], residuals)
+            counted = residuals if shares is None else residuals * shares[:, None]
+            self._sums[-1] += torch.einsum("chi,ci->h", self._activations[-1][:users], counted)
         for level in range(depth - 1, -1, -1):
             torch.ops.aten.threshold_backward.grad_input(
                 slopes, self._activations[level][:users], 0, grad_input=slopes
@@ -100,7 +113,8 @@ class Tower:
                 break
             below = self._activations[level - 1][:users]
             if summed:
-                self._sums[level] += torch.matmul(slopes, below.transpose(1, 2)).sum(dim=0)
-                self._sums[depth + level] += slopes.sum(dim=(0, 2))[:, None]
+                counted = slopes if shares is None else slopes * shares[:, None, None]
+                self._sums[level] += torch.matmul(counted, below.transpose(1, 2)).sum(dim=0)
+                self._sums[depth + level] += counted.sum(dim=(0, 2))[:, None]
             slopes = torch.matmul(self._weights[level].T, slopes, out=self._slopes[level - 1][:users])
         return slopes

@@ -11,6 +11,7 @@ from common.data.splits import Split
 from common.data.user_items import UserItems
 from common.evaluation import Evaluation, Scorer, evaluate
 from common.models import Arrays, FloatArray, Model
+from common.models.cohort import Cohort, cohort_step
 from common.rating_metrics import rating_errors
 
 
@@ -31,19 +32,21 @@ Aggregate = Callable[[Model, Arrays, Sequence[Arrays]], Arrays]
 """A server: from the model, its state and the clients' updates, always in the same order, to the next state."""
 
 
-def unweighted(model: Model, state: Arrays, updates: Sequence[Arrays]) -> Arrays:
-    """Give every client weight 1."""
-    return model.apply(state, model.fuse(updates, [1.0] * len(updates)))
-
-
 def states_of(
-    model: Model, clients: Sequence[UserItems], rng: np.random.Generator, aggregate: Aggregate = unweighted
+    model: Model, clients: Sequence[UserItems], rng: np.random.Generator, aggregate: Aggregate | None = None
 ) -> Iterator[Arrays]:
-    """Yield W_0, W_1, ... without end: every client takes part in every round."""
+    """Yield W_0, W_1, ... without end: every client takes part in every round.
+
+    Without a server of its own every client has weight 1, and all of them are one batch.
+    """
     state = model.initial_state(clients[0].item_count, rng)
+    cohort = Cohort.of(clients, np.ones(len(clients)))
     while True:
         yield state
-        state = aggregate(model, state, [model.local_step(state, train)[0] for train in clients])
+        if aggregate is None:
+            state = model.apply(state, cohort_step(model, state, cohort))
+        else:
+            state = aggregate(model, state, [model.local_step(state, train)[0] for train in clients])
 
 
 def state_after(
@@ -51,7 +54,7 @@ def state_after(
     model: Model,
     clients: Sequence[UserItems],
     rng: np.random.Generator,
-    aggregate: Aggregate = unweighted,
+    aggregate: Aggregate | None = None,
 ) -> Arrays:
     """Return W_rounds."""
     return next(islice(states_of(model, clients, rng, aggregate), rounds, None))

@@ -37,6 +37,7 @@ def simulate(settings: Settings, options: RunOptions, console: Console) -> dict[
                     ready.folder,
                     on_reply=lambda: progress.look_at(report_path),
                     tensorboard=options.tensorboard,
+                    batch=options.batch,
                 )
             cpu_seconds = {
                 "train": node_cpu[MessageType.TRAIN],

@@ -55,6 +55,7 @@ def _train(
         resume=getattr(parsed, "resume", None),
         tensorboard=parsed.tensorboard,
         metrics_port=getattr(parsed, "metrics_port", None),
+        batch=getattr(parsed, "batch", False),
     )
     console = Console(stderr=True, quiet=parsed.json)
     report = train(settings, options, console)

@@ -10,7 +10,6 @@ from common.models.mf import Mf
 from common.models.ncf import Ncf
 from experiments.baselines import als, ease, item_knn, pure_svd
 from experiments.baselines.accuracy_trust import AccuracyTrust, accuracy_trust
-from experiments.baselines.array_rounds import unweighted
 from experiments.baselines.fedavg import fedavg
 from experiments.baselines.methods import METHODS
 from experiments.baselines.robust_fedavg import coordinate_median, robust, trimmed_mean, typical_update
@@ -22,6 +21,10 @@ MODELS = [Ials(factors=8), Ncf(variant="gmf", factors=8), Mf(factors=8)]
 @pytest.fixture(scope="module")
 def task():
     return Task.of(Settings(factors=8, rounds=2, clients=5), None)
+
+
+def unweighted(model, state, updates):
+    return model.apply(state, model.fuse(updates, [1.0] * len(updates)))
 
 
 def begun(model, task):
