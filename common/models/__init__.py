@@ -6,6 +6,7 @@ from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
 from common.models.ncf import Ncf
 from common.models.ncf_averaged import AveragedNcf
+from common.models.ncf_chosen import ncf_of
 from common.models.warm_start import WarmStart
 
 __all__ = ["Arrays", "FloatArray", "Ials", "Model", "model_of"]
@@ -32,7 +33,7 @@ def model_of(settings: Settings) -> Model:
         return ials
     if settings.noise == "dp-sgd":
         return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
-    ncf = Ncf(variant=settings.variant, factors=settings.factors)
+    ncf = ncf_of(settings)
     if settings.variant == "mlp" or settings.warm_start_rounds == 0:
         return ncf
     return WarmStart(ials, ncf, settings.warm_start_rounds)
