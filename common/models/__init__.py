@@ -1,6 +1,7 @@
 """The recommenders, behind one interface."""
 
 from common.config import Settings
+from common.models.fused import Fused
 from common.models.ials import Ials
 from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
@@ -31,6 +32,8 @@ def model_of(settings: Settings) -> Model:
     )
     if settings.model == "ials":
         return ials
+    if settings.variant == "fused":
+        return Fused(ials, ncf_of(settings))
     if settings.noise == "dp-sgd":
         return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
     ncf = ncf_of(settings)

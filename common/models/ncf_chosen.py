@@ -12,9 +12,9 @@ NETWORK_RATES: dict[Kind, float] = {"adam": 0.01, "yogi": 0.01, "avg": 0.1, "avg
 
 
 def ncf_of(settings: Settings) -> Ncf | SampledNcf:
-    """Return the model that sends gradients, without the warm start that may precede it."""
+    """Return the model that sends gradients: alone, after a warm start, or the GMF of "fused"."""
     ncf = Ncf(
-        variant=settings.variant,
+        variant="gmf" if settings.variant == "fused" else settings.variant,
         factors=settings.factors,
         learning_rate=settings.item_learning_rate or ITEM_RATES[settings.item_optimizer],
         tower_learning_rate=settings.network_learning_rate or NETWORK_RATES[settings.network_optimizer],

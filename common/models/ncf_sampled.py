@@ -74,6 +74,11 @@ class SampledNcf:
                 raise WrongUse(f"{label} must be positive and finite, not {getattr(self, label)}")
 
     @property
+    def variant(self) -> str:
+        """Which branches it has."""
+        return self.ncf.variant
+
+    @property
     def gmf_length(self) -> int:
         """Columns of a vector that belong to the GMF branch."""
         return self.ncf.gmf_length

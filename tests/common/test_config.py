@@ -25,6 +25,14 @@ OUT_OF_LIMITS = [
     ("clients", 100_001),
     ("rounds", 0),
     ("rounds", 100_001),
+    ("patience", -1),
+    ("patience", 100_001),
+    ("target", -0.1),
+    ("target", 10_001.0),
+    ("keep", "first"),
+    ("compression", "zip"),
+    ("top_rows", 0.0),
+    ("top_rows", 1.1),
     ("seed", -1),
     ("seed", 2**53),
     ("partition", "odd"),
@@ -159,7 +167,7 @@ def test_a_rating_range_that_is_empty_is_one_sentence_that_names_the_flag(least:
 @pytest.mark.parametrize("loss", ["bce", "bpr"])
 @pytest.mark.parametrize(
     "other",
-    [{"noise": "dp-sgd", "model": "ncf", "warm_start_rounds": 0}, {"compression": "top-rows"}],
+    [{"noise": "dp-sgd", "model": "ncf", "variant": "gmf", "warm_start_rounds": 0}, {"compression": "top-rows"}],
 )
 def test_a_sampled_loss_refuses_what_does_not_go_with_it_in_one_sentence(loss: str, other: dict[str, Any]) -> None:
     with pytest.raises(WrongUse, match="--loss") as caught:
@@ -207,7 +215,9 @@ def test_any_run_config_is_settings_or_wrong_use(run_config: dict[str, object]) 
         assert Settings.from_run_config(settings.to_run_config()) == settings
 
 
-@pytest.mark.parametrize("chosen", [{"model": "ials"}, {"model": "mf"}, {"model": "ncf"}])
+@pytest.mark.parametrize(
+    "chosen", [{"model": "ials"}, {"model": "mf"}, {"model": "ncf"}, {"model": "ncf", "warm_start_rounds": 0}]
+)
 def test_dp_sgd_trains_ncf_from_scratch_only(chosen: dict[str, str]) -> None:
-    with pytest.raises(WrongUse, match="add --model ncf --warm-start-rounds 0"):
+    with pytest.raises(WrongUse, match="add --model ncf --variant gmf --warm-start-rounds 0"):
         Settings(noise="dp-sgd", **chosen)

@@ -4,6 +4,7 @@ import pytest
 
 from common.config import Settings
 from common.models import model_of
+from common.models.fused import Fused
 from common.models.ncf import Ncf
 from common.models.ncf_chosen import ncf_of
 from common.models.ncf_sampled import SampledNcf
@@ -11,7 +12,7 @@ from common.models.warm_start import WarmStart
 
 
 def asked(**settings: Any) -> Settings:
-    return Settings(model="ncf", **settings)
+    return Settings(model="ncf", **({"variant": "neumf"} | settings))
 
 
 def test_the_default_is_what_ncf_is_by_itself() -> None:
@@ -45,3 +46,10 @@ def test_every_loss_may_start_from_ials_or_from_nothing(loss: Any) -> None:
     assert warm.then == ncf_of(asked(loss=loss))
     assert model_of(asked(loss=loss, warm_start_rounds=0)) == ncf_of(asked(loss=loss))
     assert model_of(asked(loss=loss, variant="mlp")) == ncf_of(asked(loss=loss, variant="mlp"))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bce", "bpr"])
+def test_every_loss_may_stand_beside_ials(loss: Any) -> None:
+    fused = model_of(asked(loss=loss, variant="fused"))
+    assert isinstance(fused, Fused)
+    assert fused.gmf == ncf_of(asked(loss=loss, variant="gmf"))
