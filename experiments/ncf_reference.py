@@ -8,12 +8,12 @@ Settings are chosen on the validation columns. Set OPENBLAS_NUM_THREADS=1 for CP
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from common.config import LOSSES, Settings
+from common.config import LOSSES, OPTIMIZERS, Settings
 from common.data.dataset import Dataset
 from common.data.load import load_dataset
 from common.data.partition import partition_users
@@ -47,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.dataset}, {options.loss}, seeds {' '.join(map(str, options.seeds))}\n")
     print("| model | rounds | clients | " + " | ".join(columns) + " | CPU s a round |")
     print("|---|" + "---|" * (len(columns) + 3))
-    for label, model in models(options.ials_rounds, options.loss).items():
+    settings = Settings(
+        model="ncf", loss=options.loss, row_floor=options.row_floor, item_optimizer=options.item_optimizer
+    )
+    for label, model in models(options.ials_rounds, settings).items():
         if options.models and label not in options.models:
             continue
         for rounds in options.rounds:
@@ -57,10 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"| {label} | {rounds} | {clients} | {_numbers(trained)} |", flush=True)
 
 
-def models(ials_rounds: int, loss: str = "softmax") -> dict[str, Model]:
+def models(ials_rounds: int, settings: Settings) -> dict[str, Model]:
     """Return the models that are compared, with the settings that were chosen."""
-    settings = [Settings(model="ncf", variant=variant, loss=loss) for variant in ("gmf", "neumf", "mlp")]  # type: ignore[arg-type]
-    gmf, neumf, mlp = (ncf_of(each) for each in settings)
+    gmf, neumf, mlp = (
+        ncf_of(each)
+        for each in (
+            replace(settings, variant="gmf"),
+            replace(settings, variant="neumf"),
+            replace(settings, variant="mlp"),
+        )
+    )
     return {
         "ials": Ials(),
         "gmf": gmf,
@@ -125,10 +134,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clients", type=int, nargs="+", default=[5, 1], help="1: everybody in one place")
     parser.add_argument("--participation", type=float, default=1.0, help="share of the clients that a round asks")
     parser.add_argument("--loss", choices=LOSSES, default="softmax", help="of gmf, neumf and mlp")
+    parser.add_argument("--row-floor", type=float, default=Settings.row_floor, help="of bce and bpr (%(default)s)")
+    parser.add_argument("--item-optimizer", choices=OPTIMIZERS, default="adam")
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--models", nargs="*", default=[], help=f"default: all of {', '.join(models(1))}")
+    parser.add_argument("--models", nargs="*", default=[], help=f"default: all of {', '.join(models(1, Settings()))}")
     return parser
 
 
