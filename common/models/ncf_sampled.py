@@ -17,7 +17,7 @@ times that count [T-FedRS, 3.3]:
 With the floor, a row that few slots touch moves by little under plain descent; under Adam, which looks at the direction
 more than at the length, its penalty outweighs them. Rows that nobody touched in a round stay where they are.
 
-This loss is less accurate than the softmax (docs/measurements.md), and its updates are smaller where clients are.
+These losses are less accurate than the softmax (docs/measurements.md); their updates are smaller where clients are.
 """
 
 from collections.abc import Iterator, Sequence
