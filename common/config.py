@@ -15,6 +15,8 @@ from common.errors import WrongUse
 
 MODELS = ("ials", "ncf", "mf")
 VARIANTS = ("fused", "neumf", "gmf", "mlp")
+LOSSES = ("softmax", "bce", "bpr")
+OPTIMIZERS = ("adam", "yogi", "avg", "avgm")
 NOISES = ("none", "gaussian", "dp-sgd")
 KEPT = ("last", "best")
 PARTITIONS = ("even", "amount", "taste", "single-user")
@@ -75,6 +77,30 @@ class Settings:
     )
     warm_start_rounds: int = _setting(
         2, "ncf: rounds of federated iALS that neumf's and gmf's item factors start from", least=0, most=100_000
+    )
+    loss: Literal["softmax", "bce", "bpr"] = _setting(
+        "softmax",
+        "ncf: softmax over the catalogue, or against drawn items binary cross-entropy or Bayesian personalised ranking",
+        choices=LOSSES,
+    )
+    negatives: int = _setting(4, "ncf, bce and bpr: items drawn against each interaction", least=1, most=1024)
+    row_floor: float = _setting(
+        10.0,
+        "ncf, bce and bpr: an item row counts as if so many positives and drawn items had touched it, at least",
+        above=0.0,
+        most=1e9,
+    )
+    item_optimizer: Literal["adam", "yogi", "avg", "avgm"] = _setting(
+        "adam", "ncf: what the server moves item vectors by (Reddi et al. 2021)", choices=OPTIMIZERS
+    )
+    network_optimizer: Literal["adam", "yogi", "avg", "avgm"] = _setting(
+        "adam", "ncf: what the server moves the network by", choices=OPTIMIZERS
+    )
+    item_learning_rate: float = _setting(
+        0.0, "ncf: first step of item vectors; 0: what was chosen for loss and optimizer", least=0.0, most=1e6
+    )
+    network_learning_rate: float = _setting(
+        0.0, "ncf: first step of the network; 0: what was chosen for the optimizer", least=0.0, most=1e6
     )
     mf_regularisation: float = _setting(0.012, "mf: lambda, where the rating range has length 1", above=0.0, most=1e3)
     mf_learning_rate: float = _setting(
@@ -150,6 +176,13 @@ class Settings:
             )
         if self.noise == "gaussian" and self.model == "ncf" and self.variant == "fused":
             raise WrongUse("--noise gaussian clips one branch: choose --variant gmf, neumf or mlp, or --model ials.")
+        if self.noise == "dp-sgd" and self.loss != "softmax":
+            raise WrongUse("--noise dp-sgd has a loss of its own: leave out --loss.")
+        if self.loss != "softmax" and self.compression == "top-rows":
+            raise WrongUse(
+                "--compression top-rows keeps rows for later rounds, and a sampled loss touches other rows in each: "
+                "with --loss choose none, float16 or int8."
+            )
         if self.noise != "none" and self.compression == "top-rows":
             raise WrongUse(
                 "--compression top-rows keeps noise back for later rounds; with --noise choose none, float16 or int8."

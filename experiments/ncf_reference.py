@@ -8,11 +8,12 @@ Settings are chosen on the validation columns. Set OPENBLAS_NUM_THREADS=1 for CP
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from common.config import LOSSES, OPTIMIZERS, Settings
 from common.data.dataset import Dataset
 from common.data.load import load_dataset
 from common.data.partition import partition_users
@@ -20,7 +21,7 @@ from common.data.splits import Split, leave_one_out
 from common.data.user_items import UserItems
 from common.models.ials import Ials
 from common.models.model import Model
-from common.models.ncf import Ncf
+from common.models.ncf_chosen import ncf_of
 from common.models.warm_start import WarmStart
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure
@@ -38,42 +39,68 @@ class Trained:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one Markdown table: two rows for each model, federated and central, means over the seeds."""
+    """Print one Markdown table: a row for each model and number of clients, means over the seeds."""
     options = _parser().parse_args(arguments)
     dataset = load_dataset(options.dataset, options.data_root)
     splits = {seed: leave_one_out(dataset, seed) for seed in options.seeds}
     columns = [f"{part} {name}" for part in ("valid.", "test") for name in ("HR", "NDCG", "full HR", "full NDCG")]
-    print(f"{options.dataset}, seeds {' '.join(map(str, options.seeds))}\n")
+    print(f"{options.dataset}, {options.loss}, seeds {' '.join(map(str, options.seeds))}\n")
     print("| model | rounds | clients | " + " | ".join(columns) + " | CPU s a round |")
     print("|---|" + "---|" * (len(columns) + 3))
-    for label, model in models(options.ials_rounds).items():
+    settings = Settings(
+        model="ncf", loss=options.loss, row_floor=options.row_floor, item_optimizer=options.item_optimizer
+    )
+    for label, model in models(options.ials_rounds, settings).items():
         if options.models and label not in options.models:
             continue
         for rounds in options.rounds:
-            for clients in (options.clients, 1):
-                trained = [train(model, dataset, splits[seed], clients, rounds, seed) for seed in options.seeds]
+            for clients in options.clients:
+                share = options.participation
+                trained = [train(model, dataset, splits[seed], clients, rounds, seed, share) for seed in options.seeds]
                 print(f"| {label} | {rounds} | {clients} | {_numbers(trained)} |", flush=True)
 
 
-def models(ials_rounds: int) -> dict[str, Model]:
+def models(ials_rounds: int, settings: Settings) -> dict[str, Model]:
     """Return the models that are compared, with the settings that were chosen."""
+    gmf, neumf, mlp = (
+        ncf_of(each)
+        for each in (
+            replace(settings, variant="gmf"),
+            replace(settings, variant="neumf"),
+            replace(settings, variant="mlp"),
+        )
+    )
     return {
         "ials": Ials(),
-        "gmf": Ncf(variant="gmf"),
-        "neumf": Ncf(),
-        "mlp": Ncf(variant="mlp"),
-        "ials, gmf": WarmStart(Ials(), Ncf(variant="gmf"), ials_rounds),
-        "ials, neumf": WarmStart(Ials(), Ncf(), ials_rounds),
+        "gmf": gmf,
+        "neumf": neumf,
+        "mlp": mlp,
+        "ials, gmf": WarmStart(Ials(), gmf, ials_rounds),
+        "ials, neumf": WarmStart(Ials(), neumf, ials_rounds),
     }
 
 
-def train(model: Model, dataset: Dataset, split: Split, client_count: int, rounds: int, seed: int) -> Trained:
-    """Train on an even partition, or with everybody in one client, every client in every round with weight 1."""
+def train(
+    model: Model, dataset: Dataset, split: Split, client_count: int, rounds: int, seed: int, participation: float
+) -> Trained:
+    """Train on an even partition, or with everybody in one client; the clients of a round count alike.
+
+    Args:
+        model: What to train.
+        dataset: To partition by.
+        split: Its training part is trained on.
+        client_count: 1 or more.
+        rounds: How many.
+        seed: Decides start, partition and who takes part.
+        participation: Share of the clients that a round asks, one at least.
+    """
     clients = _clients(dataset, split, client_count, seed)
     state = model.initial_state(split.train.item_count, generator(seed, "initial-model"))
     started = time.process_time()
+    asked = generator(seed, "participation")
     for _ in range(rounds):
-        updates = [model.local_step(state, train)[0] for train in clients]
+        chosen = asked.choice(len(clients), max(1, round(participation * len(clients))), replace=False)
+        updates = [model.local_step(state, clients[at])[0] for at in np.sort(chosen)]
         for update in updates:
             model.at(state).check_update(update, split.train.item_count)
         state = model.apply(state, model.fuse(updates, [1.0] * len(updates)))
@@ -104,11 +131,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfedrs experiment ncf-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
     parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
-    parser.add_argument("--clients", type=int, default=5)
+    parser.add_argument("--clients", type=int, nargs="+", default=[5, 1], help="1: everybody in one place")
+    parser.add_argument("--participation", type=float, default=1.0, help="share of the clients that a round asks")
+    parser.add_argument("--loss", choices=LOSSES, default="softmax", help="of gmf, neumf and mlp")
+    parser.add_argument("--row-floor", type=float, default=Settings.row_floor, help="of bce and bpr (%(default)s)")
+    parser.add_argument("--item-optimizer", choices=OPTIMIZERS, default="adam")
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--models", nargs="*", default=[], help=f"default: all of {', '.join(models(1))}")
+    parser.add_argument("--models", nargs="*", default=[], help=f"default: all of {', '.join(models(1, Settings()))}")
     return parser
 
 

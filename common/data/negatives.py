@@ -46,10 +46,18 @@ def draw_candidates(
     return candidates
 
 
-def sample_training_negatives(train: UserItems, per_positive: int, rng: np.random.Generator) -> NDArray[np.int32]:
+def sample_training_negatives(train: UserItems, per_positive: int, key: int) -> NDArray[np.int32]:
     """Draw items outside each user's training items, uniformly and with repeats.
 
-    Only training knowledge enters: validation and test items are drawn like any other.
+    Only training knowledge enters: validation and test items are drawn like any other. What is drawn for a user follows
+    from the key and the user's own items: the same wherever and with whom the user is trained, so that neither clients
+    and one place together, nor two runs, differ in it; and nobody who knows only the key can repeat it, and tell from
+    the rows of an update which of them are positives.
+
+    Args:
+        train: The users.
+        per_positive: How many for each interaction.
+        key: In 0 .. 2^64 - 1; another one gives other items.
 
     Returns:
         Shape (interactions, per_positive); row j goes with interaction j of `train`.
@@ -60,9 +68,22 @@ def sample_training_negatives(train: UserItems, per_positive: int, rng: np.rando
     if np.any(train.counts == train.item_count):
         raise WrongUse("a user trains on every item, which leaves no negatives: use a data set with more items.")
     users = np.repeat(train.users, per_positive)
-    negatives = rng.integers(train.item_count, size=users.size, dtype=np.int32)
-    pending = np.flatnonzero(train.contains(users, negatives))
+    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(_mixed(train.items.astype(np.uint64) + np.uint64(key)))))
+    own = _mixed(sums[train.indptr[1:]] - sums[train.indptr[:-1]])
+    streams = _mixed(own[users] + (np.arange(users.size) - per_positive * train.indptr[users]).astype(np.uint64))
+    negatives = np.empty(users.size, dtype=np.int32)
+    pending, attempt = np.arange(users.size), 0
     while pending.size:
-        negatives[pending] = rng.integers(train.item_count, size=pending.size, dtype=np.int32)
-        pending = pending[train.contains(users[pending], negatives[pending])]
+        high = _mixed(streams[pending] + np.uint64(attempt)) >> np.uint64(32)
+        negatives[pending] = (high * np.uint64(train.item_count)) >> np.uint64(32)  # [0, 2^32) scaled to the items
+        pending, attempt = pending[train.contains(users[pending], negatives[pending])], attempt + 1
     return negatives.reshape(train.items.size, per_positive)
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a number that looks random for each, modulo 2^64: SplitMix64 [Steele, Lea and Flood (2014), Figure 15]."""
+    mixed = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    result: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return result

@@ -7,6 +7,7 @@ from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
 from common.models.ncf import Ncf
 from common.models.ncf_averaged import AveragedNcf
+from common.models.ncf_chosen import ncf_of
 from common.models.warm_start import WarmStart
 
 __all__ = ["Arrays", "FloatArray", "Ials", "Mf", "Model", "model_of"]
@@ -32,10 +33,10 @@ def model_of(settings: Settings) -> Model:
     if settings.model == "ials":
         return ials
     if settings.variant == "fused":
-        return Fused(ials, Ncf(variant="gmf", factors=settings.factors))
+        return Fused(ials, ncf_of(settings))
     if settings.noise == "dp-sgd":
         return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
-    ncf = Ncf(variant=settings.variant, factors=settings.factors)
+    ncf = ncf_of(settings)
     if settings.variant == "mlp" or settings.warm_start_rounds == 0:
         return ncf
     return WarmStart(ials, ncf, settings.warm_start_rounds)

@@ -2,11 +2,11 @@
 
     s_ui = weight * p_u . q_i  +  p'_u . q'_i + b_i
 
-The first term is that of `Ials`, the second that of `Ncf` with its GMF branch alone. He et al. (2017), 3.4.1, join
-pre-trained branches by weighting their outputs in the same way. We differ: each branch keeps its own loss, because
-training either one on from the other's result has never beaten where it began (docs/measurements.md); the two err
-differently enough that their sum is better than both. `weight` brings iALS scores, which lie near 0 and 1, to the
-scale of logarithms of probabilities, and was chosen on validation items.
+The first term is that of `Ials`, the second that of `Ncf` with its GMF branch alone, under any loss. He et al. (2017),
+3.4.1, join pre-trained branches by weighting their outputs in the same way. We differ: each branch keeps its own loss,
+because training either one on from the other's result has never beaten where it began (docs/measurements.md); the two
+err differently enough that their sum is better than both. `weight` brings iALS scores, which lie near 0 and 1, to the
+scale of logarithms of probabilities, and was chosen on validation items, under the softmax.
 
 Nothing is kept at a client between rounds, and one update carries both branches' parts.
 """
@@ -22,6 +22,7 @@ from common.errors import Rejected, WrongUse
 from common.models.ials import Ials
 from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf import Ncf
+from common.models.ncf_sampled import SampledNcf
 
 IALS, GMF = "ials/", "gmf/"
 """What the names of a branch's arrays begin with, in states, updates and fused updates."""
@@ -29,7 +30,7 @@ IALS, GMF = "ials/", "gmf/"
 
 @dataclass(frozen=True)
 class Fused:
-    """Two branches that know nothing of each other. Arrays: those of `Ials` and of `Ncf`, each under its prefix.
+    """Two branches that know nothing of each other. Arrays: those of `Ials` and of the other, each under its prefix.
 
     A user vector is the iALS vector before the GMF vector.
     """
@@ -39,7 +40,7 @@ class Fused:
     rating_range: ClassVar[None] = None
 
     ials: Ials
-    gmf: Ncf
+    gmf: Ncf | SampledNcf
     weight: float = 16.0
     """Of an iALS score against a GMF score."""
 
@@ -62,7 +63,7 @@ class Fused:
         """Take both branches' steps."""
         vectors: list[FloatArray] = []
 
-        def step(model: Ials | Ncf, prefix: str) -> Arrays:
+        def step(model: Ials | Ncf | SampledNcf, prefix: str) -> Arrays:
             update, own = model.local_step(part_of(state, prefix), train)
             vectors.append(own)
             return update
@@ -110,10 +111,10 @@ class Fused:
         """Return how many interactions the client says it trained on."""
         return self.ials.example_count(part_of(update, IALS))
 
-    def _branches(self) -> tuple[tuple[Ials | Ncf, str], ...]:
+    def _branches(self) -> tuple[tuple[Ials | Ncf | SampledNcf, str], ...]:
         return (self.ials, IALS), (self.gmf, GMF)
 
-    def of_both(self, make: Callable[[Ials | Ncf, str], Arrays]) -> Arrays:
+    def of_both(self, make: Callable[[Ials | Ncf | SampledNcf, str], Arrays]) -> Arrays:
         """Return what `make` returns for each branch and its prefix, under the prefix."""
         return {
             prefix + name: array for model, prefix in self._branches() for name, array in make(model, prefix).items()

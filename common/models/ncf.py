@@ -15,7 +15,7 @@ cross-entropy against a few sampled negatives is markedly less accurate. With n_
 Users' vectors are private, the rest is shared. A client first minimises L over its users' vectors, from a fixed start
 in a fixed number of steps, and then takes the gradient of L in the shared part: at a minimum over the users, that is
 all of the gradient [envelope theorem]. Nothing is kept between rounds, so a client may miss any number of them. The
-server takes an Adam step on items and network, and one of iterative proportional fitting on the biases.
+server takes a step on items and network, by default Adam's, and one of iterative proportional fitting on the biases.
 
 Every item is pushed down by every user's softmax, so every client touches every row. The exposure of a row at client k
 is therefore e_ki = n_ki + a0 U_k: its interactions, and a small share for being on display. A client sends the mean
@@ -24,10 +24,11 @@ that is the gradient of one client with all users. The network's gradient, per i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common.data.user_items import UserItems
 from common.errors import WrongUse
@@ -35,13 +36,9 @@ from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf_checks import GradientRules
 from common.models.ncf_layout import TowerLayout, gradient_layout
 from common.models.ncf_users import USERS_IN_TOWER, Catalogue, fit, groups, residuals
+from common.models.server_optimizers import ServerOptimizer
 
 Variant = Literal["neumf", "gmf", "mlp"]
-
-STEPPED = ("item_factors", "network")
-"""The arrays that Adam moves."""
-
-EPSILON = 1e-8  # Adam's; gradients are means per exposure or interaction, far larger wherever anything is learned
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Ncf:
 
     State: "item_factors" float32 (items, vector length), the GMF columns before the MLP columns; "item_bias" float32
     (items,); "network" float32, see `TowerLayout`, of length 0 without MLP branch; for the first and the last of
-    these Adam's "mean_of_..." and "square_of_..."; "steps" int64 (1,).
+    these the server optimiser's "mean_of_..." and "square_of_...", where it has them; "steps" int64 (1,).
 
     Update: "item_factors", "item_bias", "network" as in the state, gradients: means per exposure and, for the
     network, per interaction; "exposure" uint32 (items,) = n_ki; "users" uint32 (1,) = U_k. A fused update has the three
@@ -85,10 +82,10 @@ class Ncf:
     """Learning rates are divided by 1 + decay * steps taken."""
     user_steps: int = 8
     """Steps in which a user's vectors are fitted."""
-    beta_mean: float = 0.9
-    """Memory of Adam's mean of gradients."""
-    beta_square: float = 0.99
-    """Memory of Adam's mean of squared gradients."""
+    item_optimizer: ServerOptimizer = field(default_factory=ServerOptimizer)
+    """Moves the items' vectors."""
+    network_optimizer: ServerOptimizer = field(default_factory=ServerOptimizer)
+    """Moves the network."""
 
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
@@ -104,9 +101,6 @@ class Ncf:
                 raise WrongUse(f"{label} must be positive and finite, not {getattr(self, label)}")
         if not 0 <= self.decay < float("inf"):
             raise WrongUse(f"decay must be at least 0 and finite, not {self.decay}")
-        for label in ("beta_mean", "beta_square"):
-            if not 0 <= getattr(self, label) < 1:
-                raise WrongUse(f"{label} must lie in [0, 1), not {getattr(self, label)}")
 
     @property
     def gmf_length(self) -> int:
@@ -133,10 +127,7 @@ class Ncf:
             "network": self.layout.initial(0.1, rng),
             "steps": np.zeros(1, dtype=np.int64),
         }
-        for name in STEPPED:
-            state[f"mean_of_{name}"] = np.zeros_like(state[name])
-            state[f"square_of_{name}"] = np.zeros_like(state[name])
-        return state
+        return state | self.item_optimizer.start(state, "item_factors") | self.network_optimizer.start(state, "network")
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
         """Fit the users, then sum the gradients of the shared part over them."""
@@ -202,10 +193,7 @@ class Ncf:
         }
 
     def apply(self, state: Arrays, fused: Arrays) -> Arrays:
-        """Take Adam's step on items and network and fit the biases. A fused update of no weight changes nothing.
-
-        Adam [Kingma and Ba (2015), Algorithm 1], with t the steps taken and l the column's learning rate:
-            w' = w - l / (1 + decay t) mean_hat / (sqrt(square_hat) + epsilon)
+        """Step on items and network, see `ServerOptimizer`, and fit the biases. Nothing changes without any weight.
 
         Biases [iterative proportional fitting]: the gradient is (E_i - n_i) / (n_i + a0 U), with E_i the interactions
         that the model expects of item i, so b_i - log(1 + gradient) would make E_i + a0 U what n_i + a0 U is, were it
@@ -214,25 +202,34 @@ class Ncf:
         next_state = {name: array.copy() for name, array in state.items()}
         if not float(fused["weight"][0]) > 0:
             return next_state
+        penalty = np.float32(self.item_regularisation) * state["item_factors"]
+        next_state |= self.stepped(state, fused["item_factors"] + penalty, fused["network"])
+        next_state["item_bias"] -= np.log1p(np.maximum(fused["item_bias"], np.float32(-1 / (1 + self.display))))
+        return next_state
+
+    def stepped(
+        self,
+        state: Arrays,
+        item_gradient: FloatArray,
+        network_gradient: FloatArray,
+        rows: NDArray[np.integer] | slice = slice(None),
+    ) -> Arrays:
+        """Return the arrays that the server optimisers change. Learning rates fall by 1 / (1 + decay * steps taken).
+
+        Args:
+            state: Not changed.
+            item_gradient: Of the items' vectors in `rows`, penalty and all.
+            network_gradient: As long as the network.
+            rows: Items that step.
+        """
         taken = int(state["steps"][0])
         decay = 1 + self.decay * taken
-        gradients = {
-            "item_factors": fused["item_factors"] + np.float32(self.item_regularisation) * state["item_factors"],
-            "network": fused["network"],
-        }
         tower_rate = np.float32(self.tower_learning_rate / decay)
         rates = np.full(state["item_factors"].shape[1], tower_rate)
         rates[: self.gmf_length] = self.learning_rate / decay
-        for name, rate in (("item_factors", rates), ("network", tower_rate)):
-            gradient, mean, square = gradients[name], f"mean_of_{name}", f"square_of_{name}"
-            next_state[mean] += np.float32(1 - self.beta_mean) * (gradient - state[mean])
-            next_state[square] += np.float32(1 - self.beta_square) * (gradient * gradient - state[square])
-            mean_hat = next_state[mean] / np.float32(1 - self.beta_mean ** (taken + 1))
-            square_hat = next_state[square] / np.float32(1 - self.beta_square ** (taken + 1))
-            next_state[name] -= rate * mean_hat / (np.sqrt(square_hat) + np.float32(EPSILON))
-        next_state["item_bias"] -= np.log1p(np.maximum(fused["item_bias"], np.float32(-1 / (1 + self.display))))
-        next_state["steps"] += 1
-        return next_state
+        items = self.item_optimizer.stepped(state, "item_factors", item_gradient, rates, taken, rows)
+        network = self.network_optimizer.stepped(state, "network", network_gradient, tower_rate, taken)
+        return items | network | {"steps": state["steps"] + 1}
 
     def check_update(self, update: Arrays, item_count: int) -> None:
         """Reject what no honest client can send. See `GradientRules` for the rules."""

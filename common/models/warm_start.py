@@ -2,7 +2,9 @@
 
 The item factors that iALS ends with become the items of NCF's GMF branch. Their scale matters, because iALS scores lie
 near 0 and 1 and NCF's are logarithms of probabilities: users' vectors are fitted anew, but under a penalty. The biases
-start as the logarithms of the items' shares of all interactions, the MLP branch as it always does.
+start as the logarithms of the items' shares of all interactions, the MLP branch as it always does. For binary
+cross-entropy such biases are low by the logarithm of items over negatives; right ones are worse on validation, where
+after ten rounds NDCG@10 is .484 with them and .514 so.
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from common.errors import WrongUse
 from common.models.ials import Ials
 from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf import Ncf
+from common.models.ncf_sampled import SampledNcf
 
 IALS_ONLY = "gram"
 """An array that every iALS update has and no NCF update."""
@@ -35,7 +38,7 @@ class WarmStart:
     """
 
     first: Ials
-    then: Ncf
+    then: Ncf | SampledNcf
     rounds: int
     scale: float = 1.5
     """Factor on the item factors that iALS ends with; chosen on validation items."""
@@ -127,7 +130,7 @@ class WarmStart:
         """Return how many interactions the client says it trained on."""
         return (self.first if IALS_ONLY in update else self.then).example_count(update)
 
-    def at(self, state: Arrays) -> Ials | Ncf:
+    def at(self, state: Arrays) -> Ials | Ncf | SampledNcf:
         """Return the model whose phase it is."""
         return self.first if "rounds_left" in state else self.then
 

@@ -3,6 +3,7 @@ import math
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,6 +48,17 @@ OUT_OF_LIMITS = [
     ("kappa", 1e4),
     ("momentum", -0.1),
     ("momentum", 1.0),
+    ("loss", "hinge"),
+    ("negatives", 0),
+    ("negatives", 1025),
+    ("row_floor", 0.0),
+    ("row_floor", 1e10),
+    ("item_optimizer", "sgd"),
+    ("network_optimizer", "sgd"),
+    ("item_learning_rate", -0.1),
+    ("item_learning_rate", 1e7),
+    ("network_learning_rate", -0.1),
+    ("network_learning_rate", 1e7),
     ("mf_regularisation", 0.0),
     ("mf_regularisation", 1e4),
     ("mf_learning_rate", 0.0),
@@ -149,6 +161,17 @@ def test_a_value_of_another_type_is_one_sentence_that_names_the_flag(name: str, 
 def test_a_rating_range_that_is_empty_is_one_sentence_that_names_the_flag(least: float, greatest: float) -> None:
     with pytest.raises(WrongUse, match=r"^--least-rating must be below --greatest-rating") as caught:
         Settings(least_rating=least, greatest_rating=greatest)
+    assert ONE_SENTENCE.match(str(caught.value))
+
+
+@pytest.mark.parametrize("loss", ["bce", "bpr"])
+@pytest.mark.parametrize(
+    "other",
+    [{"noise": "dp-sgd", "model": "ncf", "variant": "gmf", "warm_start_rounds": 0}, {"compression": "top-rows"}],
+)
+def test_a_sampled_loss_refuses_what_does_not_go_with_it_in_one_sentence(loss: str, other: dict[str, Any]) -> None:
+    with pytest.raises(WrongUse, match="--loss") as caught:
+        Settings(loss=loss, **other)  # type: ignore[arg-type]
     assert ONE_SENTENCE.match(str(caught.value))
 
 

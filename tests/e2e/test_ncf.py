@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.command_line import run_to_its_end
 
 # the first round is one of iALS, the second one of NeuMF
@@ -15,9 +17,11 @@ def evidence_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_bytes()) for path in sorted((run / "evidence").iterdir())]
 
 
-def test_ncf_trains_over_real_nodes_as_it_does_in_a_simulation(tmp_path: Path) -> None:
-    stdout, _ = run_to_its_end(("run", *SETTINGS, *SMALL, "--out", "real", "--json"), tmp_path)
-    run_to_its_end(("simulate", *SETTINGS, *SMALL, "--chain", "memory", "--out", "simulated"), tmp_path)
+@pytest.mark.parametrize("loss", ["softmax", "bce"])
+def test_ncf_trains_over_real_nodes_as_it_does_in_a_simulation(loss: str, tmp_path: Path) -> None:
+    settings = (*SETTINGS, *SMALL, "--loss", loss)
+    stdout, _ = run_to_its_end(("run", *settings, "--out", "real", "--json"), tmp_path)
+    run_to_its_end(("simulate", *settings, "--chain", "memory", "--out", "simulated"), tmp_path)
 
     report = json.loads(stdout)
     assert report["model"] == "ncf"

@@ -37,7 +37,14 @@ from tests.fuzz.mutations import (
 from tests.fuzz.records import FlowerRefuses, content_from_json, content_to_json, loosely_parsed
 from tests.small_federation import ITEMS, SETTINGS
 
-_MODULES = {"Fused": "fused", "Ials": "ials", "Mf": "mf", "Ncf": "ncf", "AveragedNcf": "ncf_averaged"}
+_MODULES = {
+    "Fused": "fused",
+    "Ials": "ials",
+    "Mf": "mf",
+    "Ncf": "ncf",
+    "AveragedNcf": "ncf_averaged",
+    "SampledNcf": "ncf_sampled",
+}
 
 
 def messages(corpora: Corpora) -> list[Decoder]:

@@ -21,13 +21,16 @@ MODELS = {
     "fused": {"model": "ncf"},
     "neumf": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0},
     "warm start": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1},
+    "gmf by bce": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1, "loss": "bce"},
+    "neumf by bpr": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0, "loss": "bpr"},
+    "bce with noise": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "loss": "bce", "noise": "gaussian"},
     "with noise": {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5},
     "dp-sgd": {"noise": "dp-sgd", "model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "batch_size": 200.0},
 }
 
 
 def possible(compression: str, model: str) -> bool:
-    return compression != "top-rows" or "noise" not in MODELS[model]
+    return compression != "top-rows" or not MODELS[model].keys() & {"noise", "loss"}
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from common.errors import Rejected, WrongUse
 from common.models.fused import GMF, IALS, Fused
 from common.models.ials import Ials
 from common.models.ncf import Ncf
+from common.models.ncf_sampled import SampledNcf
 from tests.common.data.random_data import make_rows
 
 ITEMS = 40
 MODEL = Fused(Ials(factors=4), Ncf(variant="gmf", factors=6), weight=3.0)
+SAMPLED = Fused(Ials(factors=4), SampledNcf(ncf=Ncf(variant="gmf", factors=6)), weight=3.0)
 
 
 @pytest.fixture
@@ -21,20 +23,21 @@ def of(arrays, prefix):
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def test_each_branch_is_what_it_would_be_alone(histories):
+@pytest.mark.parametrize("model", [MODEL, SAMPLED])
+def test_each_branch_is_what_it_would_be_alone(model, histories):
     """Two clients, three rounds: the branches neither help nor disturb each other."""
     rng = np.random.default_rng(5)
-    state = MODEL.initial_state(ITEMS, rng)
-    alone = {IALS: (MODEL.ials, of(state, IALS)), GMF: (MODEL.gmf, of(state, GMF))}
+    state = model.initial_state(ITEMS, rng)
+    alone = {IALS: (model.ials, of(state, IALS)), GMF: (model.gmf, of(state, GMF))}
     clients = [histories.take(np.arange(0, 10)), histories.take(np.arange(10, 30))]
     for _ in range(3):
-        updates = [MODEL.local_step(state, client)[0] for client in clients]
+        updates = [model.local_step(state, client)[0] for client in clients]
         for update in updates:
-            MODEL.check_update(update, ITEMS)
-        state = MODEL.apply(state, MODEL.fuse(updates, [0.5, 1.5]))
-        for prefix, (model, own) in alone.items():
-            parts = [model.local_step(own, client)[0] for client in clients]
-            alone[prefix] = (model, model.apply(own, model.fuse(parts, [0.5, 1.5])))
+            model.check_update(update, ITEMS)
+        state = model.apply(state, model.fuse(updates, [0.5, 1.5]))
+        for prefix, (branch, own) in alone.items():
+            parts = [branch.local_step(own, client)[0] for client in clients]
+            alone[prefix] = (branch, branch.apply(own, branch.fuse(parts, [0.5, 1.5])))
     for prefix, (_, own) in alone.items():
         for name, array in own.items():
             np.testing.assert_array_equal(state[prefix + name], array)

@@ -234,7 +234,6 @@ def test_federated_and_central_training_agree_on_real_data():
         {"display": 0.0},
         {"learning_rate": float("nan")},
         {"decay": -1.0},
-        {"beta_mean": 1.0},
     ],
 )
 def test_a_setting_out_of_range_is_wrong_use(wrong):

@@ -10,6 +10,7 @@ from common.data.user_items import UserItems
 from common.errors import Rejected
 from common.models import Arrays, Ials, Model
 from common.models.ncf import Ncf
+from common.models.ncf_sampled import SampledNcf
 from common.models.noisy_checks import NoisyRules
 
 ITEMS, CLIPPING_NORM, MULTIPLIER = 30, 2.0, 0.5
@@ -17,6 +18,8 @@ MODELS: dict[str, Model] = {
     "ials": Ials(factors=4),
     "gmf": Ncf(variant="gmf", factors=4),
     "neumf": Ncf(factors=4, tower_factors=3, tower_widths=(3, 2)),
+    "gmf by bce": SampledNcf(ncf=Ncf(variant="gmf", factors=4)),
+    "neumf by bpr": SampledNcf(loss="bpr", ncf=Ncf(factors=4, tower_factors=3, tower_widths=(3, 2))),
 }
 
 

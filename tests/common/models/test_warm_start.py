@@ -8,6 +8,7 @@ from common.data.user_items import UserItems
 from common.errors import Rejected, WrongUse
 from common.models.ials import Ials
 from common.models.ncf import Ncf
+from common.models.ncf_sampled import SampledNcf
 from common.models.warm_start import WarmStart
 
 ITEMS, USERS = 30, 12
@@ -115,6 +116,21 @@ def test_the_examples_of_either_phase_are_interactions():
     for at in (0, 2):
         update = MODEL.local_step(found[at], some_users())[0]
         assert MODEL.example_count(update) == len(some_users().items)
+
+
+@pytest.mark.parametrize("loss", ["bce", "bpr"])
+def test_a_sampled_loss_starts_from_ials_too(loss):
+    then = SampledNcf(loss=loss, ncf=THEN)
+    model, train = WarmStart(FIRST, then, rounds=1), some_users()
+    state = next_state(model, model.initial_state(ITEMS, rng()), train)
+    assert set(state) == set(then.initial_state(ITEMS, rng()))
+    counts = np.bincount(train.items, minlength=ITEMS) + 1
+    np.testing.assert_allclose(np.exp(state["item_bias"]), counts / counts.sum(), rtol=1e-5)
+    vectors = model.fold_in(state, train)
+    assert np.array_equal(vectors, model.local_step(state, train)[1])
+    later = next_state(model, state, train)
+    alone = next_state(then, state, train)
+    assert all(np.array_equal(later[name], alone[name]) for name in alone)
 
 
 @pytest.mark.parametrize(
