@@ -13,9 +13,13 @@ SERVER = 1
 @pytest.fixture(autouse=True)
 def identity_of_this_process():
     """The grid takes it over for good; other tests shall not see that."""
-    before = TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id
+    try:
+        before = TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id
+    except RuntimeError:  # nobody has taken one yet
+        before = None
     yield
-    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = before
+    if before is not None:
+        TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = before
 
 
 @pytest.fixture
