@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from client.app import build_app
+from client.personalisation import Personal
 from client.scoring import PeerWork
 from client.store import ParticipantFolder
 from common.config import Settings
@@ -54,6 +55,9 @@ class _SimulatedFolder(ParticipantFolder):
 
     def save_user_vectors(self, model_bytes: bytes, vectors: FloatArray) -> None:
         del model_bytes, vectors
+
+    def save_personal(self, model_bytes: bytes, personal: Personal) -> None:
+        del model_bytes, personal
 
 
 class _SharedFolders:

@@ -24,6 +24,11 @@ OUT_OF_LIMITS = [
     ("clients", 100_001),
     ("rounds", 0),
     ("rounds", 100_001),
+    ("patience", -1),
+    ("patience", 100_001),
+    ("target", -0.1),
+    ("target", 1e5),
+    ("keep", "first"),
     ("seed", -1),
     ("seed", 2**53),
     ("partition", "odd"),
@@ -58,6 +63,19 @@ OUT_OF_LIMITS = [
     ("sample_rate", 1.1),
     ("batch_size", 0.0),
     ("batch_size", 1e13),
+    ("compression", "zip"),
+    ("top_rows", 0.0),
+    ("top_rows", 1.1),
+    ("personalisation", "some"),
+    ("personal_steps", 0),
+    ("personal_steps", 1001),
+    ("personal_rate", 0.0),
+    ("personal_rate", 1.1),
+    ("personal_prior", 0.0),
+    ("personal_prior", 1e10),
+    ("personal_gate", "open"),
+    ("personal_rounds", 0),
+    ("personal_rounds", 1001),
     ("delta", 0.0),
     ("delta", 0.2),
     ("aggregation", "mean"),
@@ -141,6 +159,13 @@ def test_a_value_of_another_type_is_one_sentence_that_names_the_flag(name: str, 
 def test_a_rating_range_that_is_empty_is_one_sentence_that_names_the_flag(least: float, greatest: float) -> None:
     with pytest.raises(WrongUse, match=r"^--least-rating must be below --greatest-rating") as caught:
         Settings(least_rating=least, greatest_rating=greatest)
+    assert ONE_SENTENCE.match(str(caught.value))
+
+
+@pytest.mark.parametrize("kind", ["fine-tune", "adapters", "gate", "all"])
+def test_personalisation_of_a_model_that_predicts_ratings_is_refused(kind: str) -> None:
+    with pytest.raises(WrongUse, match=r"^--personalisation is for models that rank") as caught:
+        Settings(model="mf", personalisation=kind)
     assert ONE_SENTENCE.match(str(caught.value))
 
 
