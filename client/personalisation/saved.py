@@ -49,8 +49,9 @@ def load_personal(path: Path, users: int) -> tuple[str, Personal]:
             raise ValueError(f"they are not the vectors of {users} users")
         state = {name.removeprefix(_STATE): array for name, array in arrays.items() if name.startswith(_STATE)}
         numbers = [array for array in (vectors, *state.values()) if array.dtype.kind == "f"]
-        if "item_factors" not in state or not all(np.isfinite(array).all() for array in numbers):
-            raise ValueError("its vectors are missing or not finite")
+        items = state["item_factors"]
+        if items.dtype != np.float32 or items.ndim != 2 or not all(np.isfinite(array).all() for array in numbers):
+            raise ValueError("a number is not finite, or the items' vectors are none")
         return model, Personal(kind, float(alpha), state, vectors)  # type: ignore[arg-type]  # dtypes were checked
     except (KeyError, ValueError) as error:
         raise WrongUse(f"{path} cannot be read ({error}); remove it, the next round writes it again.") from error

@@ -218,6 +218,8 @@ def test_a_file_that_cannot_be_right_is_one_sentence(task: RoundTask, folder: Pa
         {"kind": np.array("none")},
         {"model": np.array("W_3")},
         {"state/item_factors": np.full((ITEMS, length), np.inf, np.float32)},
+        {"state/item_factors": np.zeros(ITEMS, np.float32)},
+        {"state/item_factors": np.zeros((ITEMS, length))},
     ):
         save_arrays(path, good | wrong)
         with pytest.raises(WrongUse, match=r"cannot be read .*; remove it, the next round writes it again"):
