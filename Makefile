@@ -67,7 +67,7 @@ $(RUNTIME): pyproject.toml requirements.lock
 	touch $@
 
 $(DEV): $(RUNTIME)
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev,experiments]'
 	touch $@
 
 # Anvil, forge, the Solidity compiler and OpenZeppelin. Without npm a run uses the embedded chain.

@@ -1,4 +1,4 @@
-"""`make lock`: write requirements.lock, each package that a run or the tests need, as pip chooses it today.
+"""`make lock`: write requirements.lock, each package that runs, experiments or tests need, as pip chooses it today.
 
 It is given to pip as constraints (`--constraint`), by `make setup` and the Dockerfile alike. Versions only, no hashes:
 torch has a build for each index that it may come from. What a CUDA build of torch would bring is left out, because
@@ -18,7 +18,7 @@ _OF_CUDA = re.compile(r"nvidia-|cuda-|triton$")
 def main() -> None:
     """Resolve without installing anything, and write what came out."""
     resolve = [*(sys.executable, "-m", "pip", "install"), "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
-    report = subprocess.run([*resolve, ".[dev]"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    report = subprocess.run([*resolve, ".[dev,experiments]"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     pins = {}
     for entry in json.loads(report)["install"]:
         metadata = entry["metadata"]

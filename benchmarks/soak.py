@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < _LEAST_ROUNDS:
         parser.error(f"--rounds must be at least {_LEAST_ROUNDS}: fewer show no slope")
-    settings = Settings(clients=options.clients, rounds=options.rounds, factors=4, probe_pairs=10)
+    # uncompressed, an update that is kept stands out from what caches take
+    settings = Settings(clients=options.clients, rounds=options.rounds, factors=4, probe_pairs=10, compression="none")
     began = time.monotonic()
     samples, objects = soak(settings, options.chain, options.json)
     found = growths(samples, allowances(settings, objects), warm_up=options.rounds // 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.compression import ROW_IDS
+from common.compression import is_row_ids
 from common.data.array_file import load_arrays, save_arrays
 from common.models.model import Arrays, FloatArray
 
@@ -17,7 +17,7 @@ CARRIED_FILE = "carried.npz"
 def save_carried(folder: Path, unsent: Arrays, update: Arrays) -> None:
     """Keep what is unsent of an update, with the row ids that it belongs to; nothing where everything was sent."""
     if unsent:
-        save_arrays(folder / CARRIED_FILE, unsent | {name: update[name] for name in (ROW_IDS,) if name in update})
+        save_arrays(folder / CARRIED_FILE, unsent | _row_ids(update))
 
 
 def load_carried(folder: Path, update: Arrays) -> dict[str, FloatArray]:
@@ -32,10 +32,15 @@ def load_carried(folder: Path, update: Arrays) -> dict[str, FloatArray]:
     if not path.exists():
         return {}
     kept = load_arrays(path)
-    if (ROW_IDS in update) != (ROW_IDS in kept) or not np.array_equal(kept.pop(ROW_IDS, ()), update.get(ROW_IDS, ())):
+    then, now = _row_ids(kept), _row_ids(update)
+    if then.keys() != now.keys() or not all(np.array_equal(then[name], now[name]) for name in now):
         return {}
     return {
         name: rows.astype(np.float32)
         for name, rows in kept.items()
-        if name in update and rows.shape == update[name].shape and np.all(np.isfinite(rows))
+        if name in update and not is_row_ids(name) and rows.shape == update[name].shape and np.all(np.isfinite(rows))
     }
+
+
+def _row_ids(arrays: Arrays) -> Arrays:
+    return {name: array for name, array in arrays.items() if is_row_ids(name)}

@@ -9,7 +9,17 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from common.compression import LARGEST_INT8, ROW_IDS, SCALE, SENT, TRIANGLE, is_counts, is_gram, is_rows, narrow
+from common.compression import (
+    LARGEST_INT8,
+    SCALE,
+    SENT,
+    TRIANGLE,
+    is_counts,
+    is_gram,
+    is_row_ids,
+    is_rows,
+    narrow,
+)
 from common.models.model import Arrays, FloatArray
 
 _SHORTER = 1 - 1e-6
@@ -50,7 +60,7 @@ def compress(
             forms[name + TRIANGLE] = _triangle(array)
         elif is_counts(array):
             wide = array.astype(np.int64)
-            forms[name] = narrow(np.diff(wide, prepend=0) if name == ROW_IDS else wide)
+            forms[name] = narrow(np.diff(wide, prepend=0) if is_row_ids(name) else wide)
         else:
             forms[name] = array
     return forms, unsent

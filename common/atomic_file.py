@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from common.errors import EnvironmentFailure
 
@@ -27,10 +28,7 @@ _WHAT_TO_DO = {
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write `data` beside `path`, flush it to the disk, rename it into place, and flush the name too.
-
-    After the return the file outlives a power cut: without the last flush the rename might not, and a checkpoint would
-    be older than what the ledger was told after it.
+    """Write `data` as `opened_atomically` does.
 
     Args:
         path: The file; its folder is made where it is missing.
@@ -42,18 +40,36 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """
     with refusals_of_the_disk(path):
         _make_folder(path.parent)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        _flush_folder(path.parent)
+        with opened_atomically(path, private=private) as file:
+            file.write(data)
+
+
+@contextmanager
+def opened_atomically(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file beside `path`; at the end of the block flush it, rename it into place, and flush the name too.
+
+    After the block the file outlives a power cut: without the last flush the rename might not, and a checkpoint would
+    be older than what the ledger was told after it. A block that raises leaves `path` as it was.
+
+    Args:
+        path: The file, in a folder that is there.
+        private: As for `write_atomically`.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
 
 
 def remove_leftovers(folder: Path, names: Collection[str] | None = None) -> None:

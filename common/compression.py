@@ -26,6 +26,7 @@ from common.update import MAX_UPDATE_BYTES, Packed
 
 SCALE, SENT, TRIANGLE = ".scale", ".sent", ".triangle"
 ROW_IDS = "row_ids"
+"""What the rows of the other arrays belong to; in a model of several branches, each has its own: "ials/row_ids"."""
 LARGEST_INT8 = 127
 """-128 is not used: a row and its negative have the same form."""
 
@@ -46,6 +47,11 @@ def is_gram(array: NDArray[Any]) -> bool:
 def is_counts(array: NDArray[Any]) -> bool:
     """Say whether an array is compressed as unsigned integers."""
     return array.ndim == 1 and array.dtype.kind == "u"
+
+
+def is_row_ids(name: str) -> bool:
+    """Say whether an array of this name holds row ids."""
+    return name.rpartition("/")[2] == ROW_IDS
 
 
 def narrow(numbers: NDArray[Any]) -> NDArray[Any]:
@@ -80,9 +86,10 @@ def expand(packed: Packed, compression: str) -> Arrays:
             expanded[name] = _widened(name, array)
         elif form not in {SCALE, SENT} and name + SCALE not in arrays:
             expanded[name] = array
-    row_count = len(expanded.get(ROW_IDS, range(packed.rows)))
     for name in [name for name in arrays if name.endswith(SCALE)]:
         base = name.removesuffix(SCALE)
+        branch, slash, _ = base.rpartition("/")
+        row_count = len(expanded.get(branch + slash + ROW_IDS, range(packed.rows)))
         expanded[base] = _rows(base, arrays, row_count, compression)
     if any(name.endswith(SENT) and name.removesuffix(SENT) + SCALE not in arrays for name in arrays):
         raise Rejected("an array says which rows were sent, and the rows are missing")
@@ -127,7 +134,7 @@ def _widened(name: str, array: NDArray[Any], *, gaps: bool = False) -> NDArray[n
     if array.dtype != narrow(array).dtype:
         raise Rejected(f"{name} is not in the smallest type that holds it")
     wide = array.astype(np.int64)
-    if gaps or name == ROW_IDS:
+    if gaps or is_row_ids(name):
         wide = np.cumsum(wide)
         if wide.size and int(wide[-1]) >= 1 << 32:
             raise Rejected(f"the gaps of {name} lead beyond every catalogue")

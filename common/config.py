@@ -14,7 +14,7 @@ import rfc8785
 from common.errors import WrongUse
 
 MODELS = ("ials", "ncf", "mf")
-VARIANTS = ("neumf", "gmf", "mlp")
+VARIANTS = ("fused", "neumf", "gmf", "mlp")
 NOISES = ("none", "gaussian", "dp-sgd")
 KEPT = ("last", "best")
 PARTITIONS = ("even", "amount", "taste", "single-user")
@@ -72,11 +72,11 @@ class Settings:
     regularisation: float = _setting(0.006, "ials: lambda", above=0.0, most=1e3)
     kappa: float = _setting(2.0, "ials: damping of the server step", above=0.0, most=1e3)
     momentum: float = _setting(0.3, "ials: momentum of the server step", least=0.0, most=0.99)
-    variant: Literal["neumf", "gmf", "mlp"] = _setting(
-        "neumf", "ncf: both branches of NeuMF, or one of them", choices=VARIANTS
+    variant: Literal["fused", "neumf", "gmf", "mlp"] = _setting(
+        "fused", "ncf: GMF beside iALS, both branches of NeuMF, or one of them", choices=VARIANTS
     )
     warm_start_rounds: int = _setting(
-        2, "ncf: rounds of federated iALS that its item factors start from (not for mlp)", least=0, most=100_000
+        2, "ncf: rounds of federated iALS that neumf's and gmf's item factors start from", least=0, most=100_000
     )
     mf_regularisation: float = _setting(0.012, "mf: lambda, where the rating range has length 1", above=0.0, most=1e3)
     mf_learning_rate: float = _setting(
@@ -160,8 +160,12 @@ class Settings:
             value = getattr(self, entry.name)
             _check_type(entry.name, value, type(entry.default))
             _check_limits(entry.name, value, entry.metadata)
-        if self.noise == "dp-sgd" and (self.model != "ncf" or self.warm_start_rounds):
-            raise WrongUse("--noise dp-sgd trains ncf from scratch: add --model ncf --warm-start-rounds 0.")
+        if self.noise == "dp-sgd" and (self.model != "ncf" or self.variant == "fused" or self.warm_start_rounds):
+            raise WrongUse(
+                "--noise dp-sgd trains one network from scratch: add --model ncf --variant gmf --warm-start-rounds 0."
+            )
+        if self.noise == "gaussian" and self.model == "ncf" and self.variant == "fused":
+            raise WrongUse("--noise gaussian clips one branch: choose --variant gmf, neumf or mlp, or --model ials.")
         if self.noise != "none" and self.compression == "top-rows":
             raise WrongUse(
                 "--compression top-rows keeps noise back for later rounds; with --noise choose none, float16 or int8."

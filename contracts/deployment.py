@@ -77,7 +77,8 @@ class Deployment:
             ):
                 if not web3.eth.get_code(Web3.to_checksum_address(address)):
                     raise EnvironmentFailure(
-                        f"The chain at {url} has no {name} at {address}; it was perhaps started anew: deploy again."
+                        f"The chain at {url} has no {name} at {address}; it was perhaps started anew: restore its "
+                        "state from a backup, or deploy again."
                     )
 
 

@@ -66,7 +66,7 @@ CASES = {
     "bundled-ials": Case("Bundled MovieLens, iALS", {}, "671 users, 9,066 items, five clients."),
     "bundled-ncf": Case(
         "Bundled MovieLens, NCF",
-        {"model": "ncf", "rounds": 8},
+        {"model": "ncf", "variant": "neumf", "rounds": 8},
         "NeuMF after two rounds of federated iALS.",
     ),
     "bundled-mf": Case(
@@ -79,7 +79,7 @@ CASES = {
     ),
     "ml-1m-ncf": Case(
         "MovieLens-1M, NCF split, NCF",
-        {**_ML_1M, "model": "ncf", "rounds": 12},
+        {**_ML_1M, "model": "ncf", "variant": "neumf", "rounds": 12},
         f"NeuMF after two rounds of federated iALS. {_SAME_SPLIT}",
         True,
     ),

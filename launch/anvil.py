@@ -6,15 +6,15 @@ import shutil
 from pathlib import Path
 
 from common.errors import WrongUse
+from launch.anvil_state import STATE_FILE
 from launch.json_rpc import answers
 from launch.processes import LOOPBACK, Supervisor, free_ports, wait_until
 
 CHAIN_ID = 31337
-STATE_FILE = "anvil-state.json"
 LOG_FILE = "anvil.log"
 START_SECONDS = 20.0
 
-# What a kill can lose; a proper stop writes everything.
+# Anvil itself loses no more by a kill; a proper stop writes everything.
 STATE_INTERVAL_SECONDS = 1
 
 _PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +44,8 @@ def find_anvil() -> Path | None:
 
 def start_anvil(supervisor: Supervisor, program: Path, folder: Path) -> str:
     """Start Anvil on a free port, with the state that the folder holds, and wait until it answers.
+
+    `launch/anvil_state.py` says what is to be done before it starts and while it runs.
 
     Args:
         supervisor: Stops it (SIGTERM, at which it writes its state).

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from common.atomic_file import opened_atomically
 from common.bounded_json import parse_json
 from common.errors import CheckFailed, WrongUse
 
@@ -67,7 +68,7 @@ def _new_tar(file: IO[bytes]) -> tarfile.TarFile:
 
 @contextmanager
 def new_archive(path: Path) -> Iterator[ArchiveWriter]:
-    """Write an archive beside `path`, of mode 600 from its first byte, and rename it into place at the end.
+    """Write an archive of mode 600 that is at `path` whole, or not at all.
 
     Raises:
         WrongUse: there is such a file already, or the folder is not there.
@@ -76,17 +77,8 @@ def new_archive(path: Path) -> Iterator[ArchiveWriter]:
         raise WrongUse(f"{path} exists already; choose another file.")
     if not path.absolute().parent.is_dir():
         raise WrongUse(f"{path.parent} is no folder; make it, or choose another file.")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield ArchiveWriter(file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with opened_atomically(path, private=True) as file:
+        yield ArchiveWriter(file)
 
 
 def unpack(archive: Path, into: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Which chain a run writes to: one given by URL, Anvil, or the embedded EVM."""
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 from common.errors import EnvironmentFailure, WrongUse
 from contracts.connection import read_chain_id
 from launch import anvil, embedded_chain, json_rpc
+from launch.anvil_state import STATE_FILE, mend_state, whole_copy_kept
 from launch.processes import ChildProcess, Supervisor
 
 URL_VARIABLE = "TFEDRS_CHAIN_URL"
@@ -51,14 +53,17 @@ def open_chain(choice: str, folder: Path) -> Iterator[ChainEndpoint]:
         yield ChainEndpoint("external", url, read_chain_id(url))
         return
     kind = _kind_to_start(choice, folder)
-    with Supervisor() as supervisor:
+    with Supervisor() as supervisor, ExitStack() as stack:
         if kind == "anvil":
             program = anvil.find_anvil()
             if program is None:
                 raise EnvironmentFailure(
                     "The run needs Anvil, which is not here; install it (npm ci), or name it with TFEDRS_ANVIL."
                 )
+            if sentence := mend_state(folder):
+                print(sentence, file=sys.stderr)  # noqa: T201 - on its way to people, whichever command it is
             url = anvil.start_anvil(supervisor, program, folder)
+            stack.enter_context(whole_copy_kept(folder))
         else:
             url = embedded_chain.start_embedded_chain(supervisor, folder)
         yield ChainEndpoint(kind, url, read_chain_id(url), supervisor.children)
@@ -98,7 +103,7 @@ def kept_chain(folder: Path) -> Literal["anvil", "embedded"] | None:
     """Return the kind of chain whose state the folder holds, None where it holds none."""
     if (folder / embedded_chain.JOURNAL_FILE).exists():
         return "embedded"
-    return "anvil" if (folder / anvil.STATE_FILE).exists() else None
+    return "anvil" if (folder / STATE_FILE).exists() else None
 
 
 def _kind_to_start(choice: str, folder: Path) -> ChainKind:

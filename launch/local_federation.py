@@ -15,6 +15,7 @@ from launch.certificates import write_certificates
 from launch.kept_nodes import KeptNodes
 from launch.node_keys import load_or_create_node_key
 from launch.processes import LOOPBACK, Supervisor, free_ports, require_free_port, wait_until
+from launch.silence import SilenceWatch
 from launch.superlink import start_superlink
 from launch.supernode import AUTHORITY_FILE, start_supernode
 
@@ -69,6 +70,7 @@ class LocalFederation:
         self._address: str
         self._bundle: AppBundle
         self._control: ControlApi
+        self._silence: SilenceWatch
 
     @property
     def address(self) -> str:
@@ -168,9 +170,11 @@ class LocalFederation:
         """Start a SuperNode again that has ended.
 
         Raises:
-            EnvironmentFailure: the SuperLink ended, or a SuperNode again and again. One sentence with the log's name.
+            EnvironmentFailure: the SuperLink ended or fell silent, or a SuperNode ended again and again. One sentence
+                with the log's name.
         """
         self._superlink.raise_if_any_ended(when)
+        self._silence.look()
         self._kept.look(when)
 
     def _start(self, resources: ExitStack) -> None:
@@ -203,6 +207,7 @@ class LocalFederation:
         self._kept = KeptNodes(starts, [start() for start in starts], self._say)
         everyone = [superlink, *self._nodes.children]
         wait_until(self._all_online, "the federation", watched=everyone, seconds=START_SECONDS)
+        self._silence = SilenceWatch(self._control.online_nodes)
 
     def _all_online(self) -> bool:
         return self._control.online_nodes() >= set(self._node_ids)

@@ -57,7 +57,7 @@ def cut_own_data(folder: Path, csv: Path, columns: CsvColumns) -> CutData:
     path = folder / DATA_FILE
     if path.exists():
         raise WrongUse(f"There are data in {path} already; move them away first.")
-    catalogue = Catalogue.load(folder / CATALOGUE_FILE)
+    catalogue = _catalogue(folder / CATALOGUE_FILE)
     source = read_exact_source(csv)
     table = read_csv_ratings(source, columns)
     known = _known(table, catalogue)
@@ -80,6 +80,15 @@ def cut_own_data(folder: Path, csv: Path, columns: CsvColumns) -> CutData:
         interactions_left_out=table.items.size - known.items.size,
         users_left_out=len(table.user_ids) - len(known.user_ids),
     )
+
+
+def _catalogue(path: Path) -> Catalogue:
+    """Read it; on this machine nobody can write it again."""
+    try:
+        return Catalogue.load(path)
+    except WrongUse as error:
+        what = "is not the catalogue it was" if path.exists() else "is missing"
+        raise WrongUse(f"{path} {what}; ask the coordinator for it again.") from error
 
 
 def _known(table: RatingTable, catalogue: Catalogue) -> RatingTable:

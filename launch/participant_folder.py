@@ -22,7 +22,13 @@ _README = """\
     ./start.sh
 
 starts the SuperNode and stays. It needs this project installed (`make setup`), so that `tfedrs` is on PATH. To start it
-with the machine: `tfedrs-{name}.service`. In a container, with the project's image: `compose.yml`.
+with the machine: `tfedrs-{name}.service`. Or in a container, with the project's image and nothing else installed:
+
+    echo "TFEDRS_USER=$(id -u):$(id -g)" > .env
+    docker compose up --detach
+
+Every other command is then called as `docker compose run --rm participant ...` in place of `tfedrs ...`, and sees only
+this folder.
 
 Nobody else needs `account.json`, `account.pass` and `node.key`; keep the first two, they own the rewards.{own}
 

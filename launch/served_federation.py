@@ -11,8 +11,9 @@ import httpx
 
 from launch.certificates import write_certificates
 from launch.fleet_proxy import FleetProxy, start_fleet_proxy
-from launch.processes import LOOPBACK, Supervisor, free_ports, wait_until
-from launch.superlink import start_superlink
+from launch.processes import LOOPBACK, ChildProcess, Supervisor, free_ports, wait_until
+from launch.silence import SilenceWatch
+from launch.superlink import MOST_MEMORY_BYTES, start_superlink
 
 if TYPE_CHECKING:
     from launch.control_api import ControlApi
@@ -44,19 +45,28 @@ class ServedFederation:
     write lies in `folder` (`tls/`, `flower/`, `proxy/`, `logs/`, `superlink.db`).
     """
 
-    def __init__(self, folder: Path, public: PublicEnd, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        public: PublicEnd,
+        environment: Mapping[str, str] | None = None,
+        most_memory_bytes: int = MOST_MEMORY_BYTES,
+    ) -> None:
         """Remember what to start.
 
         Args:
             folder: For what the processes write.
             public: The proxy's end.
             environment: Variables for the ServerApps.
+            most_memory_bytes: That the SuperLink may take.
         """
         self._folder = folder.resolve()
         self._public = public
         self._environment = environment or {}
+        self._most_memory_bytes = most_memory_bytes
         self._children = Supervisor()
         self._resources = ExitStack()
+        self._silence: SilenceWatch
         self.control: ControlApi
         self.address: str
 
@@ -64,6 +74,11 @@ class ServedFederation:
     def authority(self) -> Path:
         """PEM file for who speaks to the SuperLink on this machine."""
         return self._folder / "tls" / "ca.pem"
+
+    @property
+    def children(self) -> tuple[ChildProcess, ...]:
+        """The proxy and the SuperLink."""
+        return self._children.children
 
     def __enter__(self) -> Self:
         """Start the SuperLink, then the proxy; return when both answer.
@@ -84,8 +99,9 @@ class ServedFederation:
         self._resources.close()
 
     def raise_if_any_ended(self, when: str) -> None:
-        """Raise EnvironmentFailure, one sentence with the log's name, if the SuperLink or the proxy ended."""
+        """Raise EnvironmentFailure, one sentence with the log's name, if SuperLink or proxy ended, or fell silent."""
         self._children.raise_if_any_ended(when)
+        self._silence.look()
 
     def _start(self, resources: ExitStack) -> None:
         (port,) = free_ports(1)
@@ -102,7 +118,13 @@ class ServedFederation:
         # The proxy comes first: what is wrong with it shows at once. It answers 502 until the SuperLink is up.
         nginx = start_fleet_proxy(self._children, proxy, self._folder / "proxy", self._folder / "logs" / "proxy.log")
         superlink = start_superlink(
-            self._children, self._folder, certificates, port, self._environment, keep_database=True
+            self._children,
+            self._folder,
+            certificates,
+            port,
+            self._environment,
+            keep_database=True,
+            most_memory_bytes=self._most_memory_bytes,
         )
 
         from launch.control_api import ControlApi  # noqa: PLC0415 - a second, while the SuperLink imports itself
@@ -110,6 +132,7 @@ class ServedFederation:
         self.control = resources.enter_context(ControlApi(self.address, certificates.authority, superlink.log))
         wait_until(self._proxy_answers, "the fleet proxy", watched=[nginx, superlink], seconds=START_SECONDS)
         wait_until(self.control.answers, "the superlink", watched=[superlink, nginx], seconds=START_SECONDS)
+        self._silence = SilenceWatch(self.control.online_nodes)
 
     def _proxy_answers(self) -> bool:
         """Whether somebody listens; who it is, its certificate says to those who ask for the right name."""

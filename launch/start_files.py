@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+RESTART_SECONDS = 5
+"""A participant that was killed has to be back before its round goes on without it (`server/returning_nodes.py`)."""
+
 _START = """\
 #!/bin/sh
 # Stays until Ctrl-C or SIGTERM. Needs this project's `tfedrs` on PATH.
@@ -22,7 +25,7 @@ User=tfedrs
 Environment=PATH=/opt/tfedrs/bin:/usr/sbin:/usr/bin:/bin
 ExecStart={place}/start.sh
 Restart=on-failure
-RestartSec=10
+RestartSec={restart_seconds}
 UMask=0077
 MemoryMax={memory}
 TasksMax=512
@@ -49,16 +52,19 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 """
 _COMPOSE = """\
-# TFEDRS_USER="$(id -u):$(id -g)" docker compose up --detach
-# The image is the project's (`docker compose build` in its folder makes tfedrs:local). The keys stay files of this
-# folder, mode 600, which therefore belongs to the user that the container runs as.
+# echo "TFEDRS_USER=$(id -u):$(id -g)" > .env      once: the keys are files of mode 600, so whoever owns them runs it
+# docker compose up --detach                       stays, and comes back with the machine
+# docker compose run --rm participant doctor .     any other `tfedrs` command
+# The image is the project's; `docker compose build` in its folder makes tfedrs:local.
 name: tfedrs-{name}
 
 services:
   participant:
     image: ${{TFEDRS_IMAGE:-tfedrs:local}}
-    entrypoint: [tfedrs, participate, /participant]
-    user: "${{TFEDRS_USER:-10001:10001}}"
+    entrypoint: [tfedrs]
+    command: [participate, .]
+    working_dir: /participant
+    user: "${{TFEDRS_USER:?write TFEDRS_USER=UID:GID of whoever owns this folder to the file .env in it}}"
     init: true
     read_only: true
     cap_drop: [ALL]
@@ -100,7 +106,7 @@ def write_start_files(folder: Path, service: Service) -> None:
     script = folder / "start.sh"
     script.write_text(_START.format(command=service.command))
     script.chmod(0o755)
-    (folder / service.unit).write_text(_UNIT.format(**vars(service)))
+    (folder / service.unit).write_text(_UNIT.format(**vars(service), restart_seconds=RESTART_SECONDS))
 
 
 def write_compose_file(folder: Path, name: str) -> None:

@@ -11,7 +11,7 @@ from launch.processes import LOOPBACK, ChildProcess, Supervisor
 DATABASE_FILE = "superlink.db"
 MOST_MEMORY_BYTES = 3 << 30
 """Of the SuperLink's own; it has some 270 MB with three nodes (VmData), and takes a few times the body of each request.
-What is beyond is refused to the request that asks for it, and the machine's other processes go on."""
+What is beyond is refused, and the machine's other processes go on. It may then answer no more, see `silence.py`."""
 
 
 def start_superlink(
@@ -22,6 +22,7 @@ def start_superlink(
     environment: Mapping[str, str],
     *,
     keep_database: bool = False,
+    most_memory_bytes: int = MOST_MEMORY_BYTES,
 ) -> ChildProcess:
     """Start a SuperLink on 127.0.0.1 with a database in the run folder.
 
@@ -35,6 +36,7 @@ def start_superlink(
         port: Where it listens.
         environment: Variables for it, and so for the ServerApps that it starts.
         keep_database: For nodes on other machines, which then go on under the ids they have.
+        most_memory_bytes: That it may take.
     """
     database = folder / DATABASE_FILE
     for path in folder.glob(f"{DATABASE_FILE}*"):  # SQLite's journals lie beside it
@@ -61,5 +63,5 @@ def start_superlink(
         log=folder / "logs" / "superlink.log",
     )
     # Before it has imported anything: what it starts later inherits the limit, and the coordinator lifts it for itself.
-    limit_memory(superlink.pid, MOST_MEMORY_BYTES)
+    limit_memory(superlink.pid, most_memory_bytes)
     return superlink

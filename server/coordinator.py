@@ -16,7 +16,7 @@ from common.seeding import generator
 from common.update import Packed, encode_model
 from common.wire import RoundTask, round_config
 from contracts.deployment import WEI_PER_TOKEN
-from server.federation import Federation, earned_before
+from server.federation import Federation, earned_before, read_rewards
 from server.ledger import Ledger
 from server.run_folder import Checkpoint, RunFolder
 from server.run_recorder import RunRecorder
@@ -81,9 +81,9 @@ def coordinate(
         StatusWriter(run_dir, run_id, settings.rounds, settled_rounds, settings.phase_timeout) as status,
     ):
         model_bytes = folder.get_object(checkpoint.model)
-        _fill_treasury(ledger, settings, settings.rounds - settled_rounds)
         seed_chain = SeedChain(federation.seed_secret(committee_secret, run_id), settings.rounds)
         recorder = RunRecorder(settings, federation, ledger, folder, checkpoint, status)
+        _fill_treasury(ledger, settings, settings.rounds - recorder.rounds_on_ledger())
         recorder.open_run(seed_chain.anchor)
         domain = SigningDomain(ledger.chain_id, ledger.verifying_contract)
         strategy = ReputationFedAvg(model, federation.item_count, federation.probe_shards, seed_chain, recorder)
@@ -112,6 +112,8 @@ def _refuse_if_others_were_paid(checkpoint: Checkpoint, federation: Federation, 
     latest = ledger.latest_settlement()
     if latest is None or latest.run_id == checkpoint.run_id:
         return
-    earned = earned_before(federation.rewards_file, latest)
+    sequence, earned = read_rewards(federation.rewards_file)
+    if sequence <= (latest.sequence or 0):  # else the ledger has lost what the file knows; this run may have settled it
+        earned = earned_before(federation.rewards_file, latest)
     if any(earned.get(account, 0) > total for account, total in checkpoint.standing.cumulative_wei.items()):
         raise WrongUse("Another run has settled on this ledger since this one stopped; start a new run instead.")

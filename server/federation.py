@@ -197,7 +197,12 @@ def earned_before(path: Path, latest: RoundRecord | None) -> dict[str, int]:
     """
     sequence, earned = read_rewards(path)
     settled = (0 if latest is None else latest.sequence) or 0
-    if sequence != settled:
+    if sequence > settled:
+        raise WrongUse(
+            f"The ledger has {settled} settlements, but {path}, which says what they paid, knows {sequence}: the chain "
+            "has lost some; restore the chain, or deploy new contracts."
+        )
+    if sequence < settled:
         known = f"knows {sequence}" if path.exists() else "is missing"
         raise WrongUse(
             f"The ledger has {settled} settlements, but {path}, which says what they paid, {known}; "

@@ -24,6 +24,7 @@ from server.run_privacy import run_statement
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
 from server.status_writer import StatusWriter
+from server.told_again import rounds_on_ledger, tell_again
 from server.verification import VerifiedUpdate
 
 
@@ -63,8 +64,12 @@ class RunRecorder:
         """Reputations and rewards after the last decided round."""
         return self._checkpoint.standing
 
+    def rounds_on_ledger(self) -> int:
+        """Return how many of the decided rounds the ledger shows as settled."""
+        return rounds_on_ledger(self._ledger, self._checkpoint.run_id, self.settled_rounds)
+
     def open_run(self, seed_anchor: bytes) -> None:
-        """Open the run on the ledger, or find it open; then make sure that its last decided round is settled."""
+        """Open the run on the ledger, or find it open; then make sure that its decided rounds are settled."""
         run_id = self._checkpoint.run_id
         self._ledger.open_run(
             run_id,
@@ -73,6 +78,8 @@ class RunRecorder:
             self._federation.catalogue_hash,
             merkle_root([cohort_leaf(index, account) for index, account in enumerate(self.cohort)]),
         )
+        for server_round in range(self.rounds_on_ledger() + 1, self.settled_rounds + 1):
+            tell_again(self._ledger, run_id, server_round, self._folder.get_evidence(server_round))
         if self._checkpoint.settlement is not None:
             self._checkpoint.rows[-1]["gas"] = self._settle_checkpoint(self._checkpoint.settlement)
         self._write_report({}, verified=None)

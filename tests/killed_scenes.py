@@ -39,7 +39,8 @@ def scene_of(name: str, folder: Path) -> Scene:
         return Scene(prepare(participants, settings), {2: without_scores}, keeps_replies=True, tensorboard=True)
     if name == "ncf":
         importlib.import_module("common.models.ncf_network")  # brings torch, once for all children
-        return Scene(prepare(participants, replace(SETTINGS, model="ncf", warm_start_rounds=1)), {1: failing})
+        settings = replace(SETTINGS, model="ncf", variant="neumf", warm_start_rounds=1)
+        return Scene(prepare(participants, settings), {1: failing})
     return Scene(prepare(participants, replace(SETTINGS, model="mf"), rated_dataset()), {3: without_scores})
 
 

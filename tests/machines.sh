@@ -56,8 +56,11 @@ start() {  # start HOST NAME COMMAND...: in the background, what it says goes to
     ip netns exec "$TAG-$host" "$PYTHON" -m launch.cli "$@" >"$WORK/$name.said" 2>&1 &
     STARTED+=($!); LAST=$!
 }
-says() {  # says NAME SECONDS TEXT
-    for _ in $(seq $(($2 * 5))); do grep -qF -- "$3" "$WORK/$1.said" && return; sleep 0.2; done
+says() {  # says NAME SECONDS TEXT [TIMES]
+    for _ in $(seq $(($2 * 5))); do
+        [ "$(grep -cF -- "$3" "$WORK/$1.said")" -lt "${4:-1}" ] || return 0
+        sleep 0.2
+    done
     echo "FAILED: $1 never said: $3"; return 1
 }
 refused() {  # refused WHAT HOST TEXT FOLDER [FLAGS]: takes part, must end at once with that sentence and no other
@@ -68,6 +71,37 @@ refused() {  # refused WHAT HOST TEXT FOLDER [FLAGS]: takes part, must end at on
     fi
     case $code in 2 | 3) ;; *) echo "FAILED: $what: exit code $code"; return 1 ;; esac
     echo "refused: $what"; sed 's/^/    /' "$WORK/refused.said"
+}
+
+take_part() {  # all three, until their nodes are known
+    local name
+    for name in alice bob carol; do
+        rm -f "$WORK/$name/part/work/logs/supernode.log"
+        start $name $name participate "$WORK/$name/part"
+        eval "PID_$name=$LAST"
+    done
+    for name in alice bob carol; do says $name 60 "takes part in hosts"; done
+    for name in alice bob carol; do
+        for _ in $(seq 150); do grep -q "SuperNode ID" "$WORK/$name/part/work/logs/supernode.log" 2>/dev/null && break; sleep 0.2; done
+    done
+}
+train() {  # train HOME RUN: one round, heard by all three, settled and verified
+    local status="" run=$1/runs/$2
+    export FLWR_HOME=$1/served/flower/cli
+    on coord flwr run . local >/dev/null
+    for _ in $(seq 120); do
+        status=$(on coord flwr list local --format json | "$PYTHON" -c 'import json,sys; print(json.load(sys.stdin)["runs"][0]["status"])')
+        case $status in finished*) break ;; esac
+        sleep 1
+    done
+    [ "$status" = finished:completed ] || { echo "FAILED: the run ended as $status"; return 1; }
+    "$PYTHON" - "$run/report.json" <<'END'
+import json, sys
+report = json.load(open(sys.argv[1]))
+assert report["rounds"][0]["participants"] == 3 and report["ledger"]["settled_rounds"] == 1, report["rounds"]
+print("3 hosts trained and were settled; NDCG@10", round(report["final"]["ndcg_at_10"], 4))
+END
+    tfedrs verify "$run" >"$WORK/verify.said" || { echo "FAILED: $run does not verify"; return 1; }
 }
 
 cat >"$WORK/federation.toml" <<END
@@ -87,6 +121,7 @@ COORDINATOR=$WORK/coord/hosts/coordinator
 for name in alice bob carol; do mv "$WORK/coord/hosts/participants/$name" "$WORK/$name/part"; done
 
 start coord coordinator coordinate "$COORDINATOR"
+PID_coordinator=$LAST
 says coordinator 60 "The federation is up and waits"
 echo "the coordinator is up on $NET.1"
 
@@ -140,26 +175,35 @@ refused "wrong chain" alice "has id 1, but the contracts were deployed on chain"
 echo "-- a round over three hosts"
 tfedrs admit "$COORDINATOR" "$WORK/carol/part/request.json"
 says coordinator 30 "carol is let in as node"
-for name in alice bob carol; do start $name $name participate "$WORK/$name/part"; eval "PID_$name=$LAST"; done
-for name in alice bob carol; do says $name 60 "takes part in hosts"; done
-for name in alice bob carol; do
-    for _ in $(seq 150); do grep -q "SuperNode ID" "$WORK/$name/part/work/logs/supernode.log" 2>/dev/null && break; sleep 0.2; done
+take_part
+train "$WORK/coord/hosts" 1
+
+echo "-- the coordinator's machine is lost, and comes back from its backup"
+kill -TERM "$PID_coordinator"
+wait "$PID_coordinator" || true
+tfedrs backup "$COORDINATOR" --out "$WORK/coord/hosts.tar" >/dev/null
+mv "$WORK/coord/hosts" "$WORK/lost"  # out of the way, to compare rewards with
+tfedrs restore "$WORK/coord/hosts.tar" --into "$WORK/coord/again" >/dev/null
+COORDINATOR=$WORK/coord/again/coordinator
+mv "$WORK/coord/again/chain" "$WORK/coord/chain"
+code=0
+timeout 60 ip netns exec "$TAG-coord" "$PYTHON" -m launch.cli coordinate "$COORDINATOR" >"$WORK/refused.said" 2>&1 || code=$?
+[ "$(wc -l <"$WORK/refused.said")" = 1 ] && grep -q "chain/ is missing" "$WORK/refused.said" ||
+    { echo "FAILED: without its chain the coordinator ends with $code:"; cat "$WORK/refused.said"; exit 1; }
+echo "refused: a restore without the chain"; sed 's/^/    /' "$WORK/refused.said"
+rm -rf "$WORK/coord/again/chain"
+mv "$WORK/coord/chain" "$WORK/coord/again/chain"
+start coord coordinator coordinate "$COORDINATOR"
+says coordinator 60 "The federation is up and waits"
+for name in alice bob carol; do  # their SuperNodes were known to the SuperLink that is lost
+    pid=PID_$name
+    wait "${!pid}" && { echo "FAILED: $name has not noticed"; exit 1; }
+    tail -1 "$WORK/$name.said" | sed 's/^/    /'
 done
-export FLWR_HOME=$WORK/coord/hosts/served/flower/cli
-on coord flwr run . local >/dev/null
-REPORT=$WORK/coord/hosts/runs/1/report.json
-for _ in $(seq 120); do
-    status=$(on coord flwr list local --format json | "$PYTHON" -c 'import json,sys; print(json.load(sys.stdin)["runs"][0]["status"])')
-    case $status in finished*) break ;; esac
-    sleep 1
-done
-[ "$status" = finished:completed ] || { echo "FAILED: the run ended as $status"; exit 1; }
-"$PYTHON" - "$REPORT" <<'END'
-import json, sys
-report = json.load(open(sys.argv[1]))
-assert report["rounds"][0]["participants"] == 3 and report["ledger"]["settled_rounds"] == 1, report["rounds"]
-print("3 hosts trained and were settled; NDCG@10", round(report["final"]["ndcg_at_10"], 4))
-END
+take_part  # as their services would
+train "$WORK/coord/again" 2
+"$PYTHON" tests/cumulated.py "$WORK/lost" 1 "$WORK/coord/again" 2 || { echo "FAILED: rewards do not add up"; exit 1; }
+echo "run 2 has the same participants, and its rewards add up with those of run 1"
 
 echo "-- revoke and rotate on the live federation"
 tfedrs revoke "$COORDINATOR" bob
@@ -170,7 +214,7 @@ refused "revoked node" bob "or it was revoked" "$WORK/bob/part"
 tfedrs join "$WORK/alice/part" --new-node-key >/dev/null
 tfedrs admit "$COORDINATOR" "$WORK/alice/part/request.json"
 wait "$PID_alice" || true
-says coordinator 30 "alice is let in as node"
+says coordinator 30 "alice is let in as node" 2
 start alice again participate "$WORK/alice/part"
 says again 60 "takes part in hosts"
 echo "alice is back with a new key"

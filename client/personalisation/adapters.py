@@ -9,7 +9,7 @@ so that an offset is the shorter, the less is known of its item here. Biases and
 
 import numpy as np
 
-from client.personalisation.local_steps import at_rest, local_round, row_shares
+from client.personalisation.local_steps import at_rest, is_a, local_round, row_shares
 from common.data.user_items import UserItems
 from common.models import Arrays, Model
 
@@ -28,7 +28,10 @@ def adapted(model: Model, state: Arrays, train: UserItems, steps: int, prior: fl
     begun = at_rest(state)
     current = begun
     for _ in range(steps):
-        moved = local_round(model, current, train)["item_factors"]
-        offsets = shares * (moved - begun["item_factors"])
-        current = begun | {"item_factors": (begun["item_factors"] + offsets).astype(np.float32)}
+        moved = local_round(model, current, train)
+        current = begun | {
+            name: (array + shares * (moved[name] - array)).astype(np.float32)
+            for name, array in begun.items()
+            if is_a(name, "item_factors")
+        }
     return current

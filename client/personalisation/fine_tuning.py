@@ -29,8 +29,8 @@ def fine_tuned(model: Model, state: Arrays, train: UserItems, steps: int, rate: 
             if array.dtype != np.float32:
                 continue  # a count of steps
             moved = current[name] + np.float32(rate) * (array - current[name])
-            of_items = array.ndim > 0 and len(array) == train.item_count
-            stepped[name] = _where_met(met, moved, current[name]) if of_items else moved
+            of_network = name.endswith("network")  # or Adam's means of its gradient
+            stepped[name] = moved if of_network else _where_met(met, moved, current[name])
         current = stepped
     return current
 

@@ -14,7 +14,12 @@ def local_round(model: Model, state: Arrays, train: UserItems) -> Arrays:
 
 def at_rest(state: Arrays) -> Arrays:
     """Return the state without the server's momentum, which points to where all clients together go."""
-    return state | {name: np.zeros_like(array) for name, array in state.items() if name == "momentum"}
+    return state | {name: np.zeros_like(array) for name, array in state.items() if is_a(name, "momentum")}
+
+
+def is_a(name: str, array: str) -> bool:
+    """Say whether an array of a state has this name, in whichever branch of the model."""
+    return name.rpartition("/")[2] == array
 
 
 def row_shares(train: UserItems, prior: float) -> FloatArray:

@@ -46,7 +46,9 @@ class Predictor:
             user_vectors: Those of the global model beside those of the local one, shape (users, both lengths).
         """
         del state
-        of_global, of_local = user_vectors[:, : self.global_length], user_vectors[:, self.global_length :]
+        of_global, of_local = (
+            np.ascontiguousarray(part) for part in np.split(user_vectors, [self.global_length], axis=1)
+        )
         if self.alpha == 1:
             return self.global_scorer.scores(self.global_state, of_global)
         local = self.local_scorer.scores(self.local_state, of_local)

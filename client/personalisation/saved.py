@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from client.personalisation.local_steps import is_a
 from client.personalisation.personal import Personal
 from common.config import PERSONALISATIONS
 from common.data.array_file import load_arrays, save_arrays
@@ -49,9 +50,11 @@ def load_personal(path: Path, users: int) -> tuple[str, Personal]:
             raise ValueError(f"they are not the vectors of {users} users")
         state = {name.removeprefix(_STATE): array for name, array in arrays.items() if name.startswith(_STATE)}
         numbers = [array for array in (vectors, *state.values()) if array.dtype.kind == "f"]
-        items = state["item_factors"]
-        if items.dtype != np.float32 or items.ndim != 2 or not all(np.isfinite(array).all() for array in numbers):
-            raise ValueError("a number is not finite, or the items' vectors are none")
+        if not all(np.isfinite(array).all() for array in numbers):
+            raise ValueError("a number is not finite")
+        items = [array for name, array in state.items() if is_a(name, "item_factors")]
+        if not items or any(array.dtype != np.float32 or array.ndim != 2 for array in items):
+            raise ValueError("it has no items' vectors")
         return model, Personal(kind, float(alpha), state, vectors)  # type: ignore[arg-type]  # dtypes were checked
     except (KeyError, ValueError) as error:
         raise WrongUse(f"{path} cannot be read ({error}); remove it, the next round writes it again.") from error

@@ -1,6 +1,7 @@
 """The recommenders, behind one interface."""
 
 from common.config import Settings
+from common.models.fused import Fused
 from common.models.ials import Ials
 from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
@@ -23,6 +24,8 @@ def model_of(settings: Settings) -> Model:
         )
     if settings.model == "ials":
         return ials_of(settings)
+    if settings.variant == "fused":
+        return Fused(ials_of(settings), Ncf(variant="gmf", factors=settings.factors))
     if settings.noise == "dp-sgd":
         return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
     ncf = Ncf(variant=settings.variant, factors=settings.factors)

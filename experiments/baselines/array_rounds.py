@@ -1,6 +1,6 @@
 """Federated rounds by arrays alone: no messages, signatures, reputation or ledger."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -16,24 +16,45 @@ from common.rating_metrics import rating_errors
 
 @dataclass(frozen=True)
 class Measured:
-    """One trained model, or several that share out the users, on both held-out items."""
+    """One trained model, or several that share out the users, on both held-out items.
+
+    Fields:
+        setting: What was chosen on validation items, in words; empty where there was nothing to choose.
+    """
 
     validation: Evaluation
     test: Evaluation
+    setting: str = ""
 
 
-def states_of(model: Model, clients: Sequence[UserItems], rng: np.random.Generator) -> Iterator[Arrays]:
-    """Yield W_0, W_1, ... without end: every client takes part in every round, with weight 1."""
+Aggregate = Callable[[Model, Arrays, Sequence[Arrays]], Arrays]
+"""A server: from the model, its state and the clients' updates, always in the same order, to the next state."""
+
+
+def unweighted(model: Model, state: Arrays, updates: Sequence[Arrays]) -> Arrays:
+    """Give every client weight 1."""
+    return model.apply(state, model.fuse(updates, [1.0] * len(updates)))
+
+
+def states_of(
+    model: Model, clients: Sequence[UserItems], rng: np.random.Generator, aggregate: Aggregate = unweighted
+) -> Iterator[Arrays]:
+    """Yield W_0, W_1, ... without end: every client takes part in every round."""
     state = model.initial_state(clients[0].item_count, rng)
     while True:
         yield state
-        updates = [model.local_step(state, train)[0] for train in clients]
-        state = model.apply(state, model.fuse(updates, [1.0] * len(updates)))
+        state = aggregate(model, state, [model.local_step(state, train)[0] for train in clients])
 
 
-def state_after(rounds: int, model: Model, clients: Sequence[UserItems], rng: np.random.Generator) -> Arrays:
+def state_after(
+    rounds: int,
+    model: Model,
+    clients: Sequence[UserItems],
+    rng: np.random.Generator,
+    aggregate: Aggregate = unweighted,
+) -> Arrays:
     """Return W_rounds."""
-    return next(islice(states_of(model, clients, rng), rounds, None))
+    return next(islice(states_of(model, clients, rng, aggregate), rounds, None))
 
 
 def measure(

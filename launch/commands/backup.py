@@ -5,7 +5,6 @@ change (checkpoint, evidence, what was received, rewards, chain, clients' replie
 of them has changed meanwhile. Objects, which are named by their content and never change, follow.
 """
 
-import json
 import os
 import re
 import time
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import EnvironmentFailure, WrongUse
-from launch.anvil import STATE_FILE, STATE_INTERVAL_SECONDS
+from launch.anvil import STATE_INTERVAL_SECONDS
+from launch.anvil_state import COPY_FILE, STATE_FILE, is_whole
 from launch.archive import ArchiveWriter, new_archive, unpack
 from launch.participant_folder import PARTICIPANT_FILE
 from server.federation import FEDERATION_FILE, load_federation
@@ -109,13 +109,14 @@ def _changing(home: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _marks(home: Path) -> dict[str, tuple[int, int, int]]:
-    """Return what tells each changing file from a later state of it; Anvil's file, rewritten every second, has none."""
+    """Return what tells each changing file from a later state of it; Anvil's, rewritten every second, have none."""
     marks = {}
     for name, path in _changing(home):
         with suppress(FileNotFoundError):
             found = path.stat()
             marks[name] = (found.st_mtime_ns, found.st_size, found.st_ino)
-    marks.pop(f"chain/{STATE_FILE}", None)
+    for name in (STATE_FILE, COPY_FILE):
+        marks.pop(f"chain/{name}", None)
     return marks
 
 
@@ -128,13 +129,14 @@ def _settled_down(home: Path, marks: dict[str, tuple[int, int, int]]) -> bool:
 
 
 def _anvil_state_is_whole(home: Path) -> bool:
+    """Tell whether Anvil was not just writing. What a kill has torn is mended from the copy beside it at a start."""
+    state = home / "chain" / STATE_FILE
     try:
-        json.loads((home / "chain" / STATE_FILE).read_bytes())
+        if is_whole(state.read_bytes()):
+            return True
+        return (home / "chain" / COPY_FILE).exists() and time.time() - state.stat().st_mtime > QUIET_SECONDS
     except FileNotFoundError:
         return True
-    except ValueError:  # it was being written
-        return False
-    return True
 
 
 def _selected(home: Path) -> Iterator[tuple[str, Path]]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from common.account import load_account
 from common.errors import EnvironmentFailure, WrongUse
 from contracts.deployment import Deployment
-from launch.chain_choice import external_url, open_chain
+from launch.chain_choice import external_url, kept_chain, open_chain
 from launch.commands.hold import say_what_to_type
 from launch.federation_plan import PLAN_FILE, load_plan
 from launch.flower_cli import write_flower_home
@@ -45,6 +45,11 @@ def coordinate(coordinator_dir: Path, chain: str, metrics_port: int | None, cons
     tls = coordinator_dir / "tls"
     end = PublicEnd(plan.listen, plan.port, tls / "server.pem", tls / "server.key")
     deployment = Deployment.load(coordinator_dir / DEPLOYMENT_FILE)
+    if chain == "auto" and not external_url(plan.chain) and kept_chain(home / "chain") is None:
+        raise WrongUse(
+            f"{home}/chain/ is missing or empty; the chain of this federation belongs there: copy it from the machine "
+            "that provisioned, or restore a backup."
+        )
     with open_chain(plan.chain if chain == "auto" else chain, home / "chain") as endpoint:
         if bool(external_url(plan.chain)) != (endpoint.kind == "external"):
             raise WrongUse(f"The federation was provisioned on {plan.chain}; leave --chain out.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from common.errors import WrongUse
 
 _PACKAGE = "experiments"
+_OF_THE_EXTRA = {"implicit", "matplotlib", "scipy", "sklearn", "threadpoolctl"}
 
 
 def experiments() -> dict[str, str]:
@@ -28,13 +29,21 @@ def experiment(name: str, arguments: Sequence[str]) -> None:
     """Run one of them with its own arguments.
 
     Raises:
-        WrongUse: there is none of this name.
+        WrongUse: there is none of this name, or it needs packages that are not installed.
         SystemExit: its --help was asked for, or its arguments are wrong.
     """
     known = experiments()
     if name not in known:
         raise WrongUse(f"There is no experiment {name!r}; choose one of {', '.join(known)}.")
-    import_module(f"{_PACKAGE}.{name.replace('-', '_')}").main(arguments)
+    try:
+        import_module(f"{_PACKAGE}.{name.replace('-', '_')}").main(arguments)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_THE_EXTRA:
+            raise
+        raise WrongUse(
+            f"This experiment needs {error.name}, which a run does not: pip install --constraint requirements.lock "
+            "'.[experiments]'."
+        ) from error
 
 
 def _folder() -> Path:

@@ -6,8 +6,9 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from client.store import DATA_FILE
 from common.account import load_account
-from common.errors import EnvironmentFailure
+from common.errors import EnvironmentFailure, WrongUse
 from contracts.deployment import Deployment
 from launch.greeting import check_certificate, check_node
 from launch.node_keys import load_node_key
@@ -36,6 +37,11 @@ def participate(folder: Path, chain: str, console: Console) -> NoReturn:
     participant = Participant.load(folder)
     key, authority = load_node_key(folder), folder / AUTHORITY_FILE
     load_account(folder)
+    if not (folder / DATA_FILE).exists():
+        raise WrongUse(
+            f"{folder / DATA_FILE} is missing; cut your own data with `tfedrs prepare-data {folder}`, or ask the "
+            "coordinator for it."
+        )
     if chain:
         Deployment.load(folder / DEPLOYMENT_FILE).check(chain)
 
@@ -56,9 +62,10 @@ def participate(folder: Path, chain: str, console: Console) -> NoReturn:
             soft_wrap=True,
         )
         while True:
-            try:
-                node.raise_if_ended("while taking part")
-            except EnvironmentFailure:
+            if node.poll() is not None:
                 check()  # says why, where the federation lets the node in no more
-                raise
+                raise EnvironmentFailure(
+                    f"{node.why_it_ended('while taking part')}; the federation lets this node in, so start it again: "
+                    f"see {node.log}"
+                )
             time.sleep(_TICK_SECONDS)

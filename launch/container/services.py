@@ -6,33 +6,36 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
 
 from common.errors import EnvironmentFailure, WrongUse
 from common.log_lines import json_line, wants_json
-from launch.anvil import CHAIN_ID, STATE_FILE, STATE_INTERVAL_SECONDS, find_anvil
+from launch.anvil import CHAIN_ID, STATE_INTERVAL_SECONDS, find_anvil
+from launch.anvil_state import STATE_FILE, mend_state, whole_copy_kept
 from launch.container.foreground import foreground
 from launch.container.places import CHAIN, CHAIN_ADDRESS, CLIENTS, EVERYWHERE, SUPERLINK_ADDRESS, Address
 
 LOCK_FILE = ".claimed"
 
 
-def chain() -> NoReturn:
-    """Become Anvil, without any account that has money from the start; signals, exit code and log are its own.
+def chain() -> int:
+    """Run Anvil, without any account that has money from the start, until it ends; returns its exit code.
 
     Raises:
-        EnvironmentFailure: the image has no Anvil.
+        EnvironmentFailure: the image has no Anvil, or no whole state is left of it.
     """
     program = find_anvil()
     if program is None:
         raise EnvironmentFailure("This image has no Anvil; build it for 64-bit Linux on x86.")
+    if sentence := mend_state(CHAIN):
+        say(sentence.rstrip("."))
     say(f"Anvil, chain id {CHAIN_ID}, listens on port {CHAIN_ADDRESS.port}")
     command = [
         *(str(program), "--quiet", "--host", EVERYWHERE, "--port", str(CHAIN_ADDRESS.port)),
         *("--chain-id", str(CHAIN_ID), "--accounts", "0", "--prune-history"),
         *("--state", str(CHAIN / STATE_FILE), "--state-interval", str(STATE_INTERVAL_SECONDS)),
     ]
-    os.execv(command[0], command)  # noqa: S606 - no shell, on purpose
+    with foreground(command, os.environ) as process, whole_copy_kept(CHAIN):
+        return process.wait()
 
 
 def client() -> int:

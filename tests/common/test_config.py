@@ -27,8 +27,11 @@ OUT_OF_LIMITS = [
     ("patience", -1),
     ("patience", 100_001),
     ("target", -0.1),
-    ("target", 1e5),
+    ("target", 10_001.0),
     ("keep", "first"),
+    ("compression", "zip"),
+    ("top_rows", 0.0),
+    ("top_rows", 1.1),
     ("seed", -1),
     ("seed", 2**53),
     ("partition", "odd"),
@@ -63,9 +66,6 @@ OUT_OF_LIMITS = [
     ("sample_rate", 1.1),
     ("batch_size", 0.0),
     ("batch_size", 1e13),
-    ("compression", "zip"),
-    ("top_rows", 0.0),
-    ("top_rows", 1.1),
     ("personalisation", "some"),
     ("personal_steps", 0),
     ("personal_steps", 1001),
@@ -209,7 +209,9 @@ def test_any_run_config_is_settings_or_wrong_use(run_config: dict[str, object]) 
         assert Settings.from_run_config(settings.to_run_config()) == settings
 
 
-@pytest.mark.parametrize("chosen", [{"model": "ials"}, {"model": "mf"}, {"model": "ncf"}])
+@pytest.mark.parametrize(
+    "chosen", [{"model": "ials"}, {"model": "mf"}, {"model": "ncf"}, {"model": "ncf", "warm_start_rounds": 0}]
+)
 def test_dp_sgd_trains_ncf_from_scratch_only(chosen: dict[str, str]) -> None:
-    with pytest.raises(WrongUse, match="add --model ncf --warm-start-rounds 0"):
+    with pytest.raises(WrongUse, match="add --model ncf --variant gmf --warm-start-rounds 0"):
         Settings(noise="dp-sgd", **chosen)

@@ -169,13 +169,13 @@ down_and_up() {
   verified 1 3
   train --rounds 1 --model ncf --warm-start-rounds 0 || { tail -n 5 "$WORK/train.log"; fail "run 4 does not end well"; }
   verified 4 1
-  "$PYTHON" tests/compose/cumulated.py "$WORK/before" 3 "$WORK/record" 4 || fail "rewards do not add up"
+  "$PYTHON" tests/cumulated.py "$WORK/before" 3 "$WORK/record" 4 || fail "rewards do not add up"
   say "rewards of run 4, of another model, add up with those of run 3"
 }
 
 # A participant collects what it earned in all runs, once, when the challenge window of an hour is over.
 check_claim() {
-  local code=0 claim=(compose run --rm -T claim --run record/runs/4 --account clients/client-01 --json)
+  local code=0 claim=(compose run --rm -T claim --run record/runs/5 --account clients/client-01 --json)
   "${claim[@]}" >"$WORK/claim.json" 2>"$WORK/claim.log" || code=$?
   [ "$code" -eq 1 ] && grep -q '^tfedrs: .*NotYetClaimable' "$WORK/claim.log" ||
     { cat "$WORK/claim.log"; fail "a claim in the challenge window ends with $code"; }
@@ -192,5 +192,5 @@ import json, sys
 first, again = (json.load(open(path)) for path in sys.argv[1:])
 sys.exit(not int(first["claimed_wei"]) == int(first["cumulative_wei"]) == int(again["balance_wei"]) > 0 == int(again["claimed_wei"]))
 END
-  say "client-01 has collected what it earned in four runs, once"
+  say "client-01 has collected what it earned in five runs, once"
 }

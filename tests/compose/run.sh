@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make test-compose`: docker-compose.yml with real containers, from an empty machine to a verified run and back.
+# `make test-compose`: docker-compose.yml with real containers, from an empty machine to a verified run and back, and
+# participants of a provisioned federation by the compose.yml in their folders.
 #
 # Uses the engine that answers, else brings one up (engine.sh). Leaves nothing: containers, volumes, networks, the image
 # and an engine of its own go in the trap. TFEDRS_BASE_IMAGES may name a script that makes the base images where they
@@ -8,14 +9,16 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/compose/engine.sh
 . tests/compose/faults.sh
+. tests/compose/volumes.sh
+. tests/compose/participants.sh
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tfedrs-compose.XXXXXX")
 PYTHON=${PYTHON:-.venv/bin/python}
-export COMPOSE_PROJECT_NAME=tfedrs-test TFEDRS_IMAGE=tfedrs:test CLIENTS=3 ROUNDS=3 CHAIN_PORT=18545 SUPERLINK_PORT=18000
+export COMPOSE_ENV_FILES=/dev/null COMPOSE_PROJECT_NAME=tfedrs-test TFEDRS_IMAGE=tfedrs:test CLIENTS=3 ROUNDS=3 CHAIN_PORT=18545 SUPERLINK_PORT=18000
 STARTED="" IMAGE_BUILT=""
 
 say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 fail() { say "FAILED: $*"; exit 1; }
-compose() { docker compose --env-file /dev/null "$@"; }
+compose() { docker compose "$@"; }
 train() { compose run --rm -T train "$@" >>"$WORK/train.log" 2>&1; }
 
 clean_up() {
@@ -26,6 +29,7 @@ clean_up() {
     compose ps --all || true
     compose logs --no-color --tail 30 || true
   fi
+  end_participants
   if [ -n "$STARTED" ]; then
     compose --profile train --profile claim down --volumes --remove-orphans --timeout 5 >/dev/null 2>&1 || true
     docker image rm --force "$TFEDRS_IMAGE" >/dev/null 2>&1 || true
@@ -88,5 +92,7 @@ fault_clients
 fault_services
 fault_other_settings_are_refused
 down_and_up
+backup_and_restore 4
 check_claim
+participants_take_part
 say "all checks passed"

@@ -7,7 +7,7 @@ from typing import Any
 from tests.e2e.command_line import run_to_its_end
 
 # the first round is one of iALS, the second one of NeuMF
-SETTINGS = ("--model", "ncf", "--clients", "2", "--rounds", "2", "--warm-start-rounds", "1")
+SETTINGS = ("--model", "ncf", "--variant", "neumf", "--clients", "2", "--rounds", "2", "--warm-start-rounds", "1")
 SMALL = ("--factors", "8", "--probe-pairs", "50")
 
 

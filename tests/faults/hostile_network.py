@@ -129,6 +129,31 @@ def endless_bodies(target: Target, stop: threading.Event, seen: Seen, *, size: i
     return _started(attack, len(kinds))
 
 
+def whole_bodies(target: Target, count: int, stop: threading.Event, seen: Seen, *, size: int) -> list[threading.Thread]:
+    """So many at a time send requests of `size` bytes, to the end, which the proxy therefore passes on."""
+    head = (
+        "POST /v1/fleet/push-object HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/protobuf\r\n"
+        f"Content-Length: {size}\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+    def attack(_number: int) -> None:
+        while not stop.is_set():
+            try:
+                with target.connect_tls() as connection:
+                    seen.add(connected=1)
+                    connection.settimeout(60)
+                    connection.sendall(head)
+                    for _ in range(size // len(_PIECE)):
+                        connection.sendall(_PIECE)
+                        seen.add(sent=len(_PIECE))
+                    _note(connection.recv(100), seen)
+            except OSError:
+                seen.add(cut=1)
+                stop.wait(0.2)
+
+    return _started(attack, count)
+
+
 def many_connections(target: Target, count: int, at_once: int, seen: Seen) -> None:
     """Make `count` connections, so many of them open at once; each sends one byte, which begins a TLS handshake."""
     held: list[socket.socket] = []

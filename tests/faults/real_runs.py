@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ def flags(folder: Path, chain: str = "embedded", *, rounds: int = 2) -> list[str
     ]
 
 
-def outcome(run: Path) -> dict[str, Any]:
-    """Models, evidence and updates byte for byte; standing, rewards, roots and everything of the report but times."""
+def outcome(run: Path, coordinator: Path | None = None) -> dict[str, Any]:
+    """Models, evidence and updates byte for byte; standing, rewards, roots and everything of the report but times.
+
+    Args:
+        run: The run folder.
+        coordinator: Of a federation with several runs; else in the run folder.
+    """
+    coordinator = coordinator or run / "coordinator"
     report = json.loads((run / "report.json").read_bytes())
     checkpoint = json.loads((run / "checkpoint" / "state.json").read_bytes())
     files = [*(run / "evidence").iterdir(), *(path for path in (run / "objects").rglob("*") if path.is_file())]
@@ -41,7 +48,7 @@ def outcome(run: Path) -> dict[str, Any]:
         "rounds": [{key: value for key, value in row.items() if key not in TIMES} for row in report["rounds"]],
         "final": report["final"],
         "ledger": report["ledger"],
-        "rewards": json.loads((run / "coordinator" / "deployment.rewards.json").read_bytes()),
+        "rewards": json.loads((coordinator / "deployment.rewards.json").read_bytes()),
     }
 
 
@@ -53,9 +60,9 @@ def wait_for(ready: Callable[[], object], run: Started, seconds: float = 240) ->
         time.sleep(0.02)
 
 
-def processes_of(run: Started, *words: str) -> list[Process]:
-    """The run's processes whose command line holds all of the words, oldest first."""
-    found = [process for process in marked_processes(run.mark) if all(word in command_of(process) for word in words)]
+def processes_of(mark: str, *words: str) -> list[Process]:
+    """The processes with this mark whose command line holds all of the words, oldest first."""
+    found = [process for process in marked_processes(mark) if all(word in command_of(process) for word in words)]
     return sorted(found, key=lambda process: process.started_ticks)
 
 
@@ -69,6 +76,14 @@ def command_of(process: Process) -> str:
 def kill(*processes: Process) -> None:
     for process in processes:
         os.kill(process.pid, signal.SIGKILL)
+
+
+def kill_all(mark: str) -> None:
+    """Kill everything with this mark, as a power cut does."""
+    while left := marked_processes(mark):  # some start others meanwhile
+        for process in left:
+            with suppress(ProcessLookupError):
+                kill(process)
 
 
 def wait_until_nothing_is_left(mark: str, seconds: float = 240) -> None:

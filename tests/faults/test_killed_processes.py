@@ -1,6 +1,7 @@
 """SIGKILL for each process of a real run, at moments read from its files: the run ends as if nothing had happened."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from launch.anvil import find_anvil
+from launch.anvil_state import STATE_FILE
 from launch.process_tree import marked_processes
 from tests.e2e.command_line import Started, run_to_its_end, started, tfedrs_says
 from tests.faults.real_runs import (
@@ -16,6 +18,7 @@ from tests.faults.real_runs import (
     RUN,
     flags,
     kill,
+    kill_all,
     outcome,
     processes_of,
     resume,
@@ -25,7 +28,7 @@ from tests.faults.real_runs import (
 
 pytestmark = pytest.mark.timeout(2000)
 CHAINS = ["embedded", *(["anvil"] if find_anvil() is not None else [])]
-CHAIN_PROCESS = {"embedded": "launch.embedded_chain", "anvil": "anvil"}
+CHAIN_PROCESS = {"embedded": "launch.embedded_chain", "anvil": "--prune-history"}
 RECEIVED_1, EVIDENCE_1 = Path(RUN, "objects/updates/received-0001.json"), Path(RUN, "evidence/round-0001.json")
 
 
@@ -59,7 +62,7 @@ def test_a_killed_coordinator_or_superlink_costs_one_resume(
 ) -> None:
     with started(["run", *flags(tmp_path), "--out", RUN], tmp_path) as run:
         wait_for((tmp_path / moment).exists, run)
-        kill(processes_of(run, process)[-1])
+        kill(processes_of(run.mark, process)[-1])
         assert said in ended_by(run)
     resume(tmp_path)
     assert outcome(tmp_path / RUN) == undisturbed["embedded"]
@@ -69,7 +72,7 @@ def test_a_killed_coordinator_or_superlink_costs_one_resume(
 def test_a_killed_chain_costs_one_resume(chain: str, tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     with started(["run", *flags(tmp_path, chain), "--out", RUN], tmp_path) as run:
         wait_for((tmp_path / EVIDENCE_1).exists, run)
-        kill(processes_of(run, CHAIN_PROCESS[chain], str(tmp_path))[-1])
+        kill(processes_of(run.mark, CHAIN_PROCESS[chain], str(tmp_path))[-1])
         assert "chain" in ended_by(run)
     resume(tmp_path)
     assert outcome(tmp_path / RUN) == undisturbed[chain]
@@ -82,7 +85,7 @@ def test_a_killed_supernode_is_started_again_and_answers_with_what_it_had_stored
         client = tmp_path / RUN / "participants" / "client-02"
         wait_for(lambda: list(client.glob("replies/*/round-0001/reply.json")), run)
         kept = next(client.glob("replies/*/round-0001/reply.json")).read_bytes()
-        kill(processes_of(run, "flower-supernode", "client-02")[0])
+        kill(processes_of(run.mark, "flower-supernode", "client-02")[0])
         code, stderr = run.wait(LONGEST)
     assert code == 0, stderr
     assert "The supernode-01 stopped during run" in stderr
@@ -100,9 +103,7 @@ def test_a_run_killed_as_a_whole_costs_one_resume(
     with started(["run", *flags(tmp_path, chain), "--out", RUN], tmp_path) as run:
         wait_for((tmp_path / RECEIVED_1).exists, run)
         if everything:
-            while left := marked_processes(run.mark):  # some start others meanwhile
-                for process in left:
-                    kill_if_there(process)
+            kill_all(run.mark)
         else:
             run.process.kill()
         run.process.communicate(timeout=60)
@@ -111,11 +112,21 @@ def test_a_run_killed_as_a_whole_costs_one_resume(
     assert outcome(tmp_path / RUN) == undisturbed[chain]
 
 
-def kill_if_there(process: Any) -> None:
-    try:
-        kill(process)
-    except ProcessLookupError:
-        return
+@pytest.mark.skipif("anvil" not in CHAINS, reason="Anvil is not installed (npm ci, or TFEDRS_ANVIL)")
+def test_a_state_of_anvil_that_was_torn_by_the_kill_costs_one_resume(
+    tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    """The copy beside it is older, so that the ledger has lost what was decided last."""
+    with started(["run", *flags(tmp_path, "anvil"), "--out", RUN], tmp_path) as run:
+        wait_for(lambda: settled_rounds(tmp_path / RUN) == 1, run)
+        kill(*processes_of(run.mark, CHAIN_PROCESS["anvil"], str(tmp_path))[-1:])
+        assert "chain" in ended_by(run)
+    state = tmp_path / RUN / "chain" / STATE_FILE
+    os.truncate(state, state.stat().st_size // 2)
+    _, stderr = run_to_its_end(("run", "--resume", RUN), tmp_path, LONGEST)
+    assert "Anvil was cut off while it wrote" in stderr
+    run_to_its_end(("verify", RUN), tmp_path)
+    assert outcome(tmp_path / RUN) == undisturbed["anvil"]
 
 
 def test_a_run_killed_between_its_last_decision_and_its_end_is_finished_by_a_resume(
@@ -123,7 +134,7 @@ def test_a_run_killed_between_its_last_decision_and_its_end_is_finished_by_a_res
 ) -> None:
     with started(["run", *flags(tmp_path), "--out", RUN], tmp_path) as run:
         wait_for(lambda: settled_rounds(tmp_path / RUN) == 2, run)
-        kill(processes_of(run, "flwr-serverapp")[-1])
+        kill(processes_of(run.mark, "flwr-serverapp")[-1])
         ended_by(run)
     shutil.rmtree(tmp_path / RUN / "logs")
     resume(tmp_path)
@@ -140,7 +151,7 @@ def test_a_supernode_that_cannot_be_started_again_ends_the_run_with_its_log(tmp_
     with started(["run", *flags(tmp_path, rounds=20), "--out", RUN], tmp_path) as run:  # two go on meanwhile
         wait_for((tmp_path / RECEIVED_1).exists, run)
         (tmp_path / RUN / "participants" / "client-02" / "node.key").write_bytes(b"no key")
-        kill(processes_of(run, "flower-supernode", "client-02")[0])
+        kill(processes_of(run.mark, "flower-supernode", "client-02")[0])
         began = time.monotonic()
         code, stderr = run.wait(LONGEST)
     (sentence,) = tfedrs_says(stderr)

@@ -28,6 +28,7 @@ UPDATE_KINDS: dict[str, dict[str, Any]] = {
     "mlp": {"model": "ncf", "variant": "mlp"},
     "neumf": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0},
     "warm start": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 2},
+    "fused": {"model": "ncf", "compression": "int8"},
     "ials with noise": {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5},
     "gmf by DP-SGD": {
         "model": "ncf",

@@ -37,7 +37,7 @@ from tests.fuzz.mutations import (
 from tests.fuzz.records import FlowerRefuses, content_from_json, content_to_json, loosely_parsed
 from tests.small_federation import ITEMS, SETTINGS
 
-_MODULES = {"Ials": "ials", "Mf": "mf", "Ncf": "ncf", "AveragedNcf": "ncf_averaged"}
+_MODULES = {"Fused": "fused", "Ials": "ials", "Mf": "mf", "Ncf": "ncf", "AveragedNcf": "ncf_averaged"}
 
 
 def messages(corpora: Corpora) -> list[Decoder]:
@@ -105,8 +105,6 @@ def updates_and_models(corpora: Corpora) -> list[Decoder]:
                 (
                     "common.update:decode_update",
                     "common.update_check:check_update",
-                    "common.update_check:open_update",
-                    "common.compression:expand",
                     f"common.models.{_MODULES[type(model).__name__]}:{type(model).__name__}.check_update",
                     *(("common.models.warm_start:WarmStart.check_update",) if kind == "warm start" else ()),
                 ),

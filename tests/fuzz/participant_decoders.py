@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from client.carried_rows import CARRIED_FILE, load_carried
 from client.personalisation import Personal, load_personal, save_personal
 from client.state import STATE_FILE, ClientState
 from client.store import AVAILABILITY_FILE, DATA_FILE, PERSONAL_FILE, PROBE_FILE, USER_VECTORS_FILE, ParticipantFolder
@@ -39,6 +40,8 @@ _RATINGS = "userId,movieId,rating,timestamp\n" + "".join(
 _MOVIES = 'movieId,title,genres\n1,"One, The (1999)",Action|Drama\n' + "".join(
     f"{item},Title {item} (2000),(no genres listed)\n" for item in range(2, 12)
 )
+
+_UPDATE = {"row_ids": np.array([1, 5, 7], np.uint32), "residual": np.zeros((3, 4), np.float32)}
 
 
 def participants_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
@@ -163,11 +166,20 @@ def participants_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
             mutated_json,
             lambda: ParticipantFolder(folder).saved_reply(RUN_ID, 1, corpora.round_task.model_bytes),
         ),
+        file_decoder(
+            reply_folder / CARRIED_FILE,
+            ("client.carried_rows:load_carried",),
+            [(reply_folder / CARRIED_FILE).read_bytes()],
+            mutated_arrays,
+            lambda: load_carried(reply_folder, _UPDATE),
+        ),
     ]
 
 
 def _saved_reply(corpora: Corpora, folder: Path) -> Path:
-    ParticipantFolder(folder).save_reply(RUN_ID, 1, corpora.round_task.model_bytes, corpora.train_reply)
+    unsent = {"residual": np.ones((3, 4), np.float32)}
+    model_bytes, reply = corpora.round_task.model_bytes, corpora.train_reply
+    ParticipantFolder(folder).save_reply(RUN_ID, 1, model_bytes, reply, _UPDATE, unsent)
     (path,) = (folder / "replies").glob("*/round-0001")
     return path
 

@@ -227,6 +227,38 @@ def test_anvils_state_is_taken_when_it_has_caught_up(tmp_path: Path, monkeypatch
     assert not command._anvil_state_is_whole(tmp_path)
 
 
+def test_anvils_state_that_a_kill_has_torn_is_taken_with_the_copy_that_mends_it(tmp_path: Path) -> None:
+    state, copy = (tmp_path / "chain" / name for name in ("anvil-state.json", "anvil-state.whole.json"))
+    state.parent.mkdir()
+    state.write_text('{"half')
+    copy.write_text("{}")
+    assert not command._anvil_state_is_whole(tmp_path)  # it may be written just now
+    earlier = state.stat().st_mtime - 2 * command.QUIET_SECONDS
+    os.utime(state, (earlier, earlier))
+    assert command._anvil_state_is_whole(tmp_path)
+    assert "chain/anvil-state.whole.json" in dict(command._selected(tmp_path))
+    assert command._marks(tmp_path) == {}
+    copy.unlink()
+    assert not command._anvil_state_is_whole(tmp_path)
+
+
+def test_the_archive_and_its_name_are_on_the_disk_when_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is removed after its backup: the only copy must outlive a power cut then."""
+    (tmp_path / "participant").mkdir()
+    (tmp_path / "participant" / "participant.toml").write_text("name = 'x'")
+    flushed: list[tuple[bool, bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        flushed.append((is_folder, (tmp_path / "small.tar").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    backup(tmp_path / "participant", tmp_path / "small.tar")
+    assert flushed == [(False, False), (True, True)]
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     folder = tmp_path / "participant"

@@ -1,5 +1,7 @@
 """`tfedrs experiment`: every module with a table or figure has its name there."""
 
+import sys
+
 import pytest
 
 from launch import cli
@@ -25,3 +27,13 @@ def test_each_has_a_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str
 def test_another_name_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["experiment", "alchemy"]) == 2
     assert capsys.readouterr().err.startswith("tfedrs: There is no experiment 'alchemy'; choose one of accuracy, ")
+
+
+def test_packages_of_the_extra_that_are_not_there_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "experiments.embeddings", raising=False)
+    monkeypatch.delitem(sys.modules, "experiments.embedding_picture", raising=False)
+    assert cli.main(["experiment", "embeddings"]) == 2
+    assert "This experiment needs sklearn.manifold, which a run does not: pip install" in capsys.readouterr().err

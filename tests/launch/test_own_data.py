@@ -63,6 +63,17 @@ def test_data_that_are_there_are_not_replaced(folder: Path) -> None:
     assert (folder / DATA_FILE).read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_catalogue_that_is_not_there_or_damaged_is_to_be_asked_for(folder: Path, content: str | None) -> None:
+    """Nothing on a participant's own machine could write it again."""
+    path = folder / CATALOGUE_FILE
+    path.unlink() if content is None else path.write_text(content)
+    what = "is missing" if content is None else "is not the catalogue it was"
+    with pytest.raises(WrongUse) as refusal:
+        cut_own_data(folder, folder.parent / "r.csv", NAMES)
+    assert str(refusal.value) == f"{path} {what}; ask the coordinator for it again."
+
+
 @pytest.mark.parametrize("lines", [["u0,i1,4,1", "u0,i2,4,2"], ["u0,x,4,1", "u1,y,4,2"]])
 def test_fewer_than_two_users_of_known_items_are_refused(folder: Path, lines: list[str]) -> None:
     csv = folder / "own.csv"

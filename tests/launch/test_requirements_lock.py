@@ -31,7 +31,7 @@ def needs(requirement: Requirement) -> Iterator[Requirement]:
 
 def all_needs() -> Iterator[Requirement]:
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
-    asked = [Requirement(text) for text in chain(project["dependencies"], project["optional-dependencies"]["dev"])]
+    asked = [Requirement(text) for text in chain(project["dependencies"], *project["optional-dependencies"].values())]
     seen = set()
     while asked:
         requirement = asked.pop()

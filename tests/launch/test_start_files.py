@@ -36,13 +36,15 @@ def test_the_compose_file_runs_one_participant_without_rights(tmp_path: Path) ->
     compose = yaml.safe_load(path.read_text())
     assert compose["name"] == "tfedrs-alice"
     (service,) = compose["services"].values()
-    assert service["entrypoint"] == ["tfedrs", "participate", "/participant"]
+    assert service["entrypoint"] + service["command"] == ["tfedrs", "participate", "."]
+    assert service["working_dir"] == "/participant"
     assert service["volumes"] == ["./:/participant"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["user"] == "${TFEDRS_USER:-10001:10001}"
+    assert service["user"].startswith("${TFEDRS_USER:?write TFEDRS_USER=UID:GID ")
     assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
     assert not {"privileged", "ports", "environment", "network_mode"} & set(service)
     if shutil.which("docker-compose"):
-        subprocess.run(["docker-compose", "--file", str(path), "config", "--quiet"], check=True, timeout=60)
+        environment = {**os.environ, "TFEDRS_USER": "1000:1000"}
+        subprocess.run(["docker-compose", "--file", path, "config", "--quiet"], check=True, timeout=60, env=environment)

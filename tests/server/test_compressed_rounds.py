@@ -18,6 +18,7 @@ from tests.small_federation import ITEMS, SETTINGS, SmallFederation, prepare, ra
 
 MODELS = {
     "ials": {},
+    "fused": {"model": "ncf"},
     "neumf": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0},
     "warm start": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1},
     "with noise": {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5},

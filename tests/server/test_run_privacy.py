@@ -37,7 +37,9 @@ def test_every_round_is_counted() -> None:
 
 
 def test_noise_in_every_step_is_a_claim_about_one_interaction() -> None:
-    settings = Settings(model="ncf", warm_start_rounds=0, noise="dp-sgd", local_steps=4, withhold_metrics=True)
+    settings = Settings(
+        model="ncf", variant="gmf", warm_start_rounds=0, noise="dp-sgd", local_steps=4, withhold_metrics=True
+    )
     stated = run_statement(settings, 3)
     assert (stated.unit, stated.adjacency) == ("interaction", "add-or-remove")
     # at sample rate 1, twelve steps are twelve Gaussian releases

@@ -28,7 +28,7 @@ from server.verification import verify_node_binding, verify_scores, verify_updat
 from tests.common.data.random_data import make_rows
 
 ITEMS = 20
-SETTINGS = Settings(factors=3)
+SETTINGS = Settings(factors=3, compression="none")
 MODEL = model_of(SETTINGS)
 TASK = RoundTask(bytes([7]) * 32, 3, SigningDomain(31337, "0x" + "11" * 20), SETTINGS, b"not looked at")
 ALICE, BOB, CAROL, DAVE = (development_account(1, index) for index in range(4))
