@@ -1,13 +1,16 @@
 """What is learnt for a client's own users: from its training items, beside the global model, and kept in its folder."""
 
+import shutil
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from client import training
 from client.personalisation import Personal, beside, personalise
+from client.state import ClientState, run_name
 from client.store import ParticipantFolder
 from client.training import measure, train
 from common.config import PERSONALISATIONS, Settings
@@ -202,6 +205,19 @@ def test_a_round_whose_learning_cannot_be_kept_is_answered_later(
     monkeypatch.undo()
     train(asked, NODE, folder)
     assert kept(folder)[0] == object_name(task.model_bytes)
+
+
+def test_a_folder_of_the_oldest_format_learns_and_what_a_kill_left_goes(
+    task: RoundTask, folder: ParticipantFolder
+) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "format_0", folder.path, dirs_exist_ok=True)
+    left = folder.path / ".personal.npz.0123abcd"
+    left.write_bytes(b"half")
+    assert folder.personal() is None
+    train(replace(asking_for(task, "gate"), server_round=3), NODE, folder)
+    assert kept(folder)[0] == object_name(task.model_bytes)
+    assert ClientState.load(folder.path).answered[run_name(task.run_id)] == 3
+    assert not left.exists()
 
 
 def test_a_file_that_cannot_be_right_is_one_sentence(task: RoundTask, folder: ParticipantFolder) -> None:
