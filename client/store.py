@@ -7,6 +7,7 @@ catalogue.json  probe.npz     public: the items, and the volunteers' histories f
 availability.toml             when it takes part, written by its people; without it always
 state.json  replies/          which rounds it answered, what it signed in the last ones, and what they left unsent
 user-vectors.npz              the users' vectors for the last model that came
+personal.npz                  what was learnt beside that model for them alone, where the run asks for it
 """
 
 import fcntl
@@ -18,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from client.carried_rows import load_carried, save_carried
+from client.personalisation import Personal, load_personal, save_personal
 from client.state import REPLIES, STATE_FILE, ClientState, run_name
 from client.user_vectors import UserVectors
 from common.account import SigningAccount, load_account
@@ -33,7 +35,7 @@ from common.wire import TrainReply
 
 DATA_FILE, CATALOGUE_FILE, PROBE_FILE = "data.npz", "catalogue.json", "probe.npz"
 AVAILABILITY_FILE = "availability.toml"
-USER_VECTORS_FILE, LOCK_FILE = "user-vectors.npz", "answering.lock"
+USER_VECTORS_FILE, PERSONAL_FILE, LOCK_FILE = "user-vectors.npz", "personal.npz", "answering.lock"
 _ROUNDS_KEPT, _RUNS_KEPT = 2, 4
 
 
@@ -178,9 +180,24 @@ class ParticipantFolder:
         """Keep the users' vectors in place of those for an earlier model."""
         UserVectors(object_name(model_bytes), vectors).save(self.path / USER_VECTORS_FILE)
 
+    def personal(self) -> tuple[str, Personal] | None:
+        """Return the name of a global model, and what was learnt beside it; None before the first.
+
+        It goes with `user_vectors` only where both name one model: a later run may not personalise.
+
+        Raises:
+            WrongUse: the file is damaged.
+        """
+        path = self.path / PERSONAL_FILE
+        return load_personal(path, len(self.part.user_ids)) if path.exists() else None
+
+    def save_personal(self, model_bytes: bytes, personal: Personal) -> None:
+        """Keep what was learnt beside a model in place of that for an earlier one."""
+        save_personal(self.path / PERSONAL_FILE, object_name(model_bytes), personal)
+
     def _forget(self, current: Path) -> None:
         """Remove what kills have left, the replies of earlier rounds, and those of runs that ended long ago."""
-        remove_leftovers(self.path, (STATE_FILE, USER_VECTORS_FILE))
+        remove_leftovers(self.path, (STATE_FILE, USER_VECTORS_FILE, PERSONAL_FILE))
         remove_leftovers(current)
         rounds = sorted(current.parent.glob("round-*"))
         runs = sorted((self.path / REPLIES).iterdir(), key=lambda run: run.stat().st_mtime_ns)

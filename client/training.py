@@ -4,9 +4,11 @@ from dataclasses import replace
 
 from client.compression import compress
 from client.local_update import local_update, noise_generator
+from client.personalisation import Personal, beside, personalise
 from client.store import ParticipantFolder
 from common.commitment import commitment_message, commitment_of, commitment_salt, node_binding_message, sign
 from common.compression import expand
+from common.config import Settings
 from common.data.client_part import ClientPart
 from common.errors import Rejected
 from common.evaluation import evaluate
@@ -40,9 +42,11 @@ def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> Tr
     account = folder.account
     model = model_of(task.settings)
     state = received_state(task, model, folder)
-    entropy = noise_generator(task.settings, account.address, task.server_round)
+    settings = task.settings
+    entropy = noise_generator(settings, account.address, task.server_round)
     fitted = folder.fitted_users(task.model_bytes)
-    update, user_vectors = local_update(task.settings, model, state, folder.part.train, entropy, fitted)
+    update, user_vectors = local_update(settings, model, state, folder.part.train, entropy, fitted)
+    personal = personalise(settings, model, state, folder.part.train, task.server_round - 1)
     forms, unsent = _compressed(task, model.at(state), update, folder)
     update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, forms))
     salt = commitment_salt(account.key, task.run_id, task.server_round)
@@ -55,9 +59,9 @@ def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> Tr
         salt=salt,
         commitment_signature=sign(signed, account.key),
         node_binding_signature=binding,
-        metrics={} if task.settings.withhold_metrics else local_metrics(model, state, user_vectors, folder.part),
+        metrics={} if settings.withhold_metrics else _figures(settings, model, state, user_vectors, personal, folder),
     )
-    folder.save_user_vectors(task.model_bytes, user_vectors)
+    _keep_for_users(task, user_vectors, personal, folder)
     folder.save_reply(task.run_id, task.server_round, task.model_bytes, reply, update, unsent)
     return reply
 
@@ -94,9 +98,34 @@ def measure(task: RoundTask, folder: ParticipantFolder) -> dict[str, float]:
     state = received_state(task, model, folder)
     fitted = folder.fitted_users(task.model_bytes)
     user_vectors = model.fold_in(state, folder.part.train) if fitted is None else fitted
+    personal = personalise(task.settings, model, state, folder.part.train, task.server_round)
     with folder.answering():
-        folder.save_user_vectors(task.model_bytes, user_vectors)
-    return local_metrics(model, state, user_vectors, folder.part)
+        _keep_for_users(task, user_vectors, personal, folder)
+    return _figures(task.settings, model, state, user_vectors, personal, folder)
+
+
+def _keep_for_users(
+    task: RoundTask, user_vectors: FloatArray, personal: Personal | None, folder: ParticipantFolder
+) -> None:
+    """Keep what the screens of the client's users need of this model."""
+    folder.save_user_vectors(task.model_bytes, user_vectors)
+    if personal is not None:
+        folder.save_personal(task.model_bytes, personal)
+
+
+def _figures(
+    settings: Settings,
+    model: Model,
+    state: Arrays,
+    user_vectors: FloatArray,
+    personal: Personal | None,
+    folder: ParticipantFolder,
+) -> dict[str, float]:
+    """Measure the global model, and what the users would see where there is more."""
+    figures = local_metrics(model, state, user_vectors, folder.part)
+    if personal is not None:
+        figures |= personal_metrics(settings, model, state, user_vectors, personal, folder.part)
+    return figures
 
 
 def received_state(task: RoundTask, model: Model, folder: ParticipantFolder) -> Arrays:
@@ -129,4 +158,18 @@ def local_metrics(model: Model, state: Arrays, user_vectors: FloatArray, part: C
         if evaluation.users:
             errors = rating_errors(model, state, user_vectors, held_out, ratings)
             figures |= {f"{name}_{metric}": value for metric, value in (evaluation.metrics | errors).items()}
+    return figures
+
+
+def personal_metrics(
+    settings: Settings, model: Model, state: Arrays, user_vectors: FloatArray, personal: Personal, part: ClientPart
+) -> dict[str, float]:
+    """Rank the held-out items as the client's users see them: means under `validation_personal_`, `test_personal_`."""
+    predictor = personal.predictor(settings, model, state, user_vectors.shape[1])
+    vectors = beside(user_vectors, personal)
+    figures: dict[str, float] = {}
+    for name, held_out, also_known in (("validation", part.validation, None), ("test", part.test, part.validation)):
+        evaluation = evaluate(predictor, state, vectors, part.seen, held_out, part.candidates, also_known)
+        if evaluation.users:
+            figures |= {f"{name}_personal_{metric}": value for metric, value in evaluation.metrics.items()}
     return figures

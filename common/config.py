@@ -22,6 +22,8 @@ KEPT = ("last", "best")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 COMPRESSIONS = ("none", "float16", "int8", "top-rows")
 AGGREGATIONS = ("reputation", "fedavg")
+PERSONALISATIONS = ("none", "fine-tune", "adapters", "gate", "all")
+GATES = ("learnt", "scheduled")
 CONSOLIDATIONS = ("median", "trimmed-mean")
 DEFAULT_DATASET = "ml-latest-small-2016"
 MOST_CHARACTERS = 4096
@@ -143,6 +145,20 @@ class Settings:
     top_rows: float = _setting(
         0.25, "top-rows: share of an update's rows, the longest, that travel in a round", above=0.0, most=1.0
     )
+    personalisation: str = _setting(
+        "none", "what a client adds to the global model for its own users and never sends", choices=PERSONALISATIONS
+    )
+    personal_steps: int = _setting(2, "fine-tune, adapters: steps on the client's own users", least=1, most=1000)
+    personal_rate: float = _setting(
+        0.05, "fine-tune: how far a step goes, of the way to the client's own model", above=0.0, most=1.0
+    )
+    personal_prior: float = _setting(
+        100.0, "adapters: interactions of an item at a client that let it go half the way", above=0.0, most=1e9
+    )
+    personal_gate: str = _setting(
+        "learnt", "gate: alpha from training items held out, or t/(t+1) after t rounds", choices=GATES
+    )
+    personal_rounds: int = _setting(8, "gate: rounds of the client's own iALS", least=1, most=1000)
     aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
     consolidation: str = _setting(
         "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS
@@ -187,6 +203,8 @@ class Settings:
             raise WrongUse(
                 "--compression top-rows keeps noise back for later rounds; with --noise choose none, float16 or int8."
             )
+        if self.model == "mf" and self.personalisation != "none":
+            raise WrongUse("--personalisation is for models that rank, ials and ncf; with --model mf choose none.")
         if self.least_rating >= self.greatest_rating:
             raise WrongUse(
                 f"--least-rating must be below --greatest-rating, not {self.least_rating} of {self.greatest_rating}."

@@ -6,6 +6,7 @@ from pathlib import Path
 from flwr.app import Message
 
 from client.app import build_app
+from client.personalisation import Personal
 from client.scoring import PeerWork
 from client.store import ParticipantFolder
 from common.config import Settings
@@ -72,6 +73,9 @@ class _SimulatedFolder(ParticipantFolder):
 
     def save_user_vectors(self, model_bytes: bytes, vectors: FloatArray) -> None:
         del model_bytes, vectors
+
+    def save_personal(self, model_bytes: bytes, personal: Personal) -> None:
+        del model_bytes, personal
 
 
 class _SharedFolders:

@@ -44,6 +44,7 @@ class Chosen:
 def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Average clients' own figures over their users, which equals measuring all users at once.
 
+    A figure that some clients leave out is the mean over the users of the others.
     Of ratings the squared errors are averaged, and RMSE is the root of that mean: `test_rmse` stands for `test_mse`.
     The sums are exact (`math.fsum`), so the order in which clients answer does not show in the last digits.
 
@@ -51,18 +52,15 @@ def mean_metrics(reported: Iterable[Mapping[str, float]]) -> dict[str, float]:
         reported: For each client `validation_users`, `test_users` and means such as `test_full_ndcg_at_10`.
     """
     totals: dict[str, list[float]] = {}
-    users = {"validation": 0.0, "test": 0.0}
+    users: dict[str, float] = {}
     for figures in reported:
-        for split in users:
+        for split in ("validation", "test"):
             count = figures.get(f"{split}_users", 0.0)
-            users[split] += count
             for name, value in figures.items():
                 if name.startswith(f"{split}_") and name != f"{split}_users":
                     totals.setdefault(name, []).append(count * value)
-    means = {
-        name: fsum(parts) / users[name.split("_")[0]] for name, parts in totals.items() if users[name.split("_")[0]]
-    }
-    return with_rmse(means)
+                    users[name] = users.get(name, 0.0) + count
+    return with_rmse({name: fsum(parts) / users[name] for name, parts in totals.items() if users[name]})
 
 
 def round_row(evidence: RoundEvidence, cost: RoundCost, privacy: PrivacyStatement) -> dict[str, Any]:
@@ -126,6 +124,14 @@ def add_metrics(row: dict[str, Any], metrics: Mapping[str, float]) -> None:
         ("validation_mae", "validation_mae"),
     ):
         if name in metrics:  # measured only where the model predicts ratings
+            row[key] = metrics[name]
+    for key, name in (
+        ("personal_hit_ratio_at_10", "test_personal_hit_ratio_at_10"),
+        ("personal_ndcg_at_10", "test_personal_ndcg_at_10"),
+        ("personal_full_ndcg_at_10", "test_personal_full_ndcg_at_10"),
+        ("validation_personal_ndcg_at_10", "validation_personal_ndcg_at_10"),
+    ):
+        if name in metrics:  # measured only where clients personalise
             row[key] = metrics[name]
 
 

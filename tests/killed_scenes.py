@@ -27,15 +27,15 @@ def without_scores(message: Any, context: Any, honest: Any) -> Any:
 def scene_of(name: str, folder: Path) -> Scene:
     """Make a scene below `folder`.
 
-    ials: client 1 always fails, client 4 sends no scores. replies kept: every client keeps its replies, its state
-    and what compression has left unsent, one sends no scores, and there are TensorBoard events. ncf: the second
-    round is the first after the warm start.
+    ials: client 1 always fails, client 4 sends no scores. replies kept: every client keeps its replies, its state,
+    what compression has left unsent and what it learnt for its users, one sends no scores, and there are TensorBoard
+    events. ncf: the second round is the first after the warm start.
     """
     participants = folder / "participants"
     if name == "ials":
         return Scene(prepare(participants), {1: failing, 4: without_scores})
     if name == "replies kept":
-        settings = replace(SETTINGS, compression="top-rows")
+        settings = replace(SETTINGS, compression="top-rows", personalisation="gate")
         return Scene(prepare(participants, settings), {2: without_scores}, keeps_replies=True, tensorboard=True)
     if name == "ncf":
         importlib.import_module("common.models.ncf_network")  # brings torch, once for all children

@@ -11,6 +11,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from client.app import build_app
+from client.personalisation import Personal
 from client.store import ParticipantFolder
 from common.account import SigningAccount
 from common.config import Settings
@@ -213,6 +214,9 @@ class _ForgetfulFolder(ParticipantFolder):
         pass
 
     def save_user_vectors(self, model_bytes: bytes, vectors: FloatArray) -> None:
+        pass
+
+    def save_personal(self, model_bytes: bytes, personal: Personal) -> None:
         pass
 
 

@@ -10,7 +10,7 @@ from common.models.ncf_averaged import AveragedNcf
 from common.models.ncf_chosen import ncf_of
 from common.models.warm_start import WarmStart
 
-__all__ = ["Arrays", "FloatArray", "Ials", "Mf", "Model", "model_of"]
+__all__ = ["Arrays", "FloatArray", "Ials", "Mf", "Model", "ials_of", "model_of"]
 
 
 def model_of(settings: Settings) -> Model:
@@ -23,20 +23,24 @@ def model_of(settings: Settings) -> Model:
             least_rating=settings.least_rating,
             greatest_rating=settings.greatest_rating,
         )
-    ials = Ials(
+    if settings.model == "ials":
+        return ials_of(settings)
+    if settings.variant == "fused":
+        return Fused(ials_of(settings), ncf_of(settings))
+    if settings.noise == "dp-sgd":
+        return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
+    ncf = ncf_of(settings)
+    if settings.variant == "mlp" or settings.warm_start_rounds == 0:
+        return ncf
+    return WarmStart(ials_of(settings), ncf, settings.warm_start_rounds)
+
+
+def ials_of(settings: Settings) -> Ials:
+    """Return iALS by a run's settings, whatever model the run trains."""
+    return Ials(
         factors=settings.factors,
         alpha0=settings.alpha0,
         regularisation=settings.regularisation,
         kappa=settings.kappa,
         momentum=settings.momentum,
     )
-    if settings.model == "ials":
-        return ials
-    if settings.variant == "fused":
-        return Fused(ials, ncf_of(settings))
-    if settings.noise == "dp-sgd":
-        return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
-    ncf = ncf_of(settings)
-    if settings.variant == "mlp" or settings.warm_start_rounds == 0:
-        return ncf
-    return WarmStart(ials, ncf, settings.warm_start_rounds)

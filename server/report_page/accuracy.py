@@ -78,6 +78,8 @@ def _why_there_is_none(report: Mapping[str, Any]) -> str:
 
 def metric_name(key: str) -> str:
     """Return a metric as people write it: "full_ndcg_at_10" is "NDCG@10, whole catalogue"."""
+    if key.startswith("personal_"):
+        return f"{metric_name(key.removeprefix('personal_'))}, as its own users see it"
     name, _, cut = key.removeprefix("full_").partition("_at_")
     if name not in _MEASURES:
         return key

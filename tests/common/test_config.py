@@ -78,6 +78,16 @@ OUT_OF_LIMITS = [
     ("sample_rate", 1.1),
     ("batch_size", 0.0),
     ("batch_size", 1e13),
+    ("personalisation", "some"),
+    ("personal_steps", 0),
+    ("personal_steps", 1001),
+    ("personal_rate", 0.0),
+    ("personal_rate", 1.1),
+    ("personal_prior", 0.0),
+    ("personal_prior", 1e10),
+    ("personal_gate", "open"),
+    ("personal_rounds", 0),
+    ("personal_rounds", 1001),
     ("delta", 0.0),
     ("delta", 0.2),
     ("aggregation", "mean"),
@@ -172,6 +182,13 @@ def test_a_rating_range_that_is_empty_is_one_sentence_that_names_the_flag(least:
 def test_a_sampled_loss_refuses_what_does_not_go_with_it_in_one_sentence(loss: str, other: dict[str, Any]) -> None:
     with pytest.raises(WrongUse, match="--loss") as caught:
         Settings(loss=loss, **other)  # type: ignore[arg-type]
+    assert ONE_SENTENCE.match(str(caught.value))
+
+
+@pytest.mark.parametrize("kind", ["fine-tune", "adapters", "gate", "all"])
+def test_personalisation_of_a_model_that_predicts_ratings_is_refused(kind: str) -> None:
+    with pytest.raises(WrongUse, match=r"^--personalisation is for models that rank") as caught:
+        Settings(model="mf", personalisation=kind)
     assert ONE_SENTENCE.match(str(caught.value))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from client.carried_rows import CARRIED_FILE, load_carried
+from client.personalisation import Personal, load_personal, save_personal
 from client.state import STATE_FILE, ClientState
-from client.store import AVAILABILITY_FILE, DATA_FILE, PROBE_FILE, USER_VECTORS_FILE, ParticipantFolder
+from client.store import AVAILABILITY_FILE, DATA_FILE, PERSONAL_FILE, PROBE_FILE, USER_VECTORS_FILE, ParticipantFolder
 from client.user_vectors import UserVectors
 from common.account import KEYSTORE_FILE, load_account
 from common.data.amazon import load_amazon_appliances
@@ -60,6 +61,9 @@ def participants_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
     reply_folder = _saved_reply(corpora, folder)
     vectors, availability = folder / USER_VECTORS_FILE, folder / AVAILABILITY_FILE
     UserVectors("ab" * 32, np.ones((3, 4), np.float32)).save(vectors)
+    personal = folder / PERSONAL_FILE
+    own = np.ones((3, 4), np.float32)
+    save_personal(personal, "ab" * 32, Personal("all", 0.5, {"item_factors": own, "steps": np.ones(1, np.int64)}, own))
     keystore = folder / KEYSTORE_FILE
     return [
         file_decoder(
@@ -125,6 +129,13 @@ def participants_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
             [vectors.read_bytes()],
             mutated_arrays,
             lambda: UserVectors.load(vectors, 3),
+        ),
+        file_decoder(
+            personal,
+            ("client.personalisation.saved:load_personal",),
+            [personal.read_bytes()],
+            mutated_arrays,
+            lambda: load_personal(personal, 3),
         ),
         file_decoder(
             availability,

@@ -18,7 +18,7 @@ MODELS = {
     "ials": {},
     "mf": {"model": "mf"},
     "gmf": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0},
-    "neumf after ials": {"model": "ncf", "warm_start_rounds": 1},
+    "neumf after ials": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 1},
     "drawn clients": {"participation": 0.5},
 }
 

@@ -235,6 +235,11 @@ FORMED = (
         for what, metrics, reason in (
             ("NaN users", {"test_users": float("nan")}, r"^metric 'test-users' is not in \[0, 1e\+09\]$"),
             ("a negative accuracy", {"test_ndcg_at_10": -1.0}, r"^metric 'test-ndcg-at-10' is not in \[0, 1e\+09\]$"),
+            (
+                "that its users see more than can be",
+                {"test_personal_ndcg_at_10": float("inf")},
+                r"^metric 'test-personal-ndcg-at-10' is not in \[0, 1e\+09\]$",
+            ),
             ("1e300 users", {"test_users": 1e300}, r"^metric 'test-users' is not in \[0, 1e\+09\]$"),
             (
                 "thousands of metrics",

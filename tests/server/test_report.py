@@ -26,6 +26,16 @@ def test_metrics_are_averaged_over_users_not_over_clients() -> None:
     assert mean == {"test_ndcg_at_10": 0.25, "validation_ndcg_at_10": 0.5}
 
 
+def test_a_figure_that_some_leave_out_is_the_mean_of_the_others() -> None:
+    mean = mean_metrics(
+        [
+            {"test_users": 1, "test_ndcg_at_10": 1.0, "test_personal_ndcg_at_10": 0.5},
+            {"test_users": 3, "test_ndcg_at_10": 0.0},
+        ]
+    )
+    assert mean == {"test_ndcg_at_10": 0.25, "test_personal_ndcg_at_10": 0.5}
+
+
 @given(st.lists(FIGURES, max_size=5))
 def test_a_mean_lies_between_what_was_reported_and_nobody_is_no_mean(reported: list[dict[str, float]]) -> None:
     mean = mean_metrics(reported)
