@@ -1,8 +1,10 @@
 """How accurate and how fast NCF is, federated and central, by arrays alone, beside iALS and a warm start from it.
 
     tfedrs experiment ncf-reference --seeds 1 2 3
+    tfedrs experiment ncf-reference --dataset ml-1m-ncf --factors 128 --clients 1 10 100 6040 --models ials gmf fused
 
-Settings are chosen on the validation columns. Set OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
+Settings are chosen on the validation columns. Where a round asks everybody, the clients are trained as one batch. Set
+OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
 """
 
 import argparse
@@ -19,7 +21,9 @@ from common.data.load import load_dataset
 from common.data.partition import partition_users
 from common.data.splits import Split, leave_one_out
 from common.data.user_items import UserItems
-from common.models.ials import Ials
+from common.models import ials_of
+from common.models.cohort import Cohort, cohort_step
+from common.models.fused import Fused
 from common.models.model import Model
 from common.models.ncf_chosen import ncf_of
 from common.models.warm_start import WarmStart
@@ -42,13 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print one Markdown table: a row for each model and number of clients, means over the seeds."""
     options = _parser().parse_args(arguments)
     dataset = load_dataset(options.dataset, options.data_root)
-    splits = {seed: leave_one_out(dataset, seed) for seed in options.seeds}
+    splits = {
+        seed: leave_one_out(dataset, seed, train_on_validation=options.train_on_validation) for seed in options.seeds
+    }
     columns = [f"{part} {name}" for part in ("valid.", "test") for name in ("HR", "NDCG", "full HR", "full NDCG")]
-    print(f"{options.dataset}, {options.loss}, seeds {' '.join(map(str, options.seeds))}\n")
+    held_out = "in training" if options.train_on_validation else "held out"
+    print(f"{options.dataset}, {options.loss}, {options.factors} factors, validation items {held_out}, ", end="")
+    print(f"seeds {' '.join(map(str, options.seeds))}\n")
     print("| model | rounds | clients | " + " | ".join(columns) + " | CPU s a round |")
     print("|---|" + "---|" * (len(columns) + 3))
     settings = Settings(
-        model="ncf", loss=options.loss, row_floor=options.row_floor, item_optimizer=options.item_optimizer
+        model="ncf",
+        factors=options.factors,
+        loss=options.loss,
+        row_floor=options.row_floor,
+        item_optimizer=options.item_optimizer,
     )
     for label, model in models(options.ials_rounds, settings).items():
         if options.models and label not in options.models:
@@ -70,13 +82,15 @@ def models(ials_rounds: int, settings: Settings) -> dict[str, Model]:
             replace(settings, variant="mlp"),
         )
     )
+    ials = ials_of(settings)
     return {
-        "ials": Ials(),
+        "ials": ials,
+        "fused": Fused(ials, gmf),
         "gmf": gmf,
         "neumf": neumf,
         "mlp": mlp,
-        "ials, gmf": WarmStart(Ials(), gmf, ials_rounds),
-        "ials, neumf": WarmStart(Ials(), neumf, ials_rounds),
+        "ials, gmf": WarmStart(ials, gmf, ials_rounds),
+        "ials, neumf": WarmStart(ials, neumf, ials_rounds),
     }
 
 
@@ -97,8 +111,11 @@ def train(
     clients = _clients(dataset, split, client_count, seed)
     state = model.initial_state(split.train.item_count, generator(seed, "initial-model"))
     started = time.process_time()
-    asked = generator(seed, "participation")
+    asked, everybody = generator(seed, "participation"), Cohort.of(clients, np.ones(len(clients)))
     for _ in range(rounds):
+        if participation == 1.0:
+            state = model.apply(state, cohort_step(model, state, everybody))
+            continue
         chosen = asked.choice(len(clients), max(1, round(participation * len(clients))), replace=False)
         updates = [model.local_step(state, clients[at])[0] for at in np.sort(chosen)]
         for update in updates:
@@ -116,7 +133,7 @@ def _clients(dataset: Dataset, split: Split, client_count: int, seed: int) -> li
 
 def _numbers(trained: Sequence[Trained]) -> str:
     means = [
-        np.mean([evaluation.metrics[name] for evaluation in evaluations])
+        f"{np.mean([evaluation.metrics[name] for evaluation in evaluations]):.4f}" if evaluations[0].users else ""
         for evaluations in (
             [each.measured.validation for each in trained],
             [each.measured.test for each in trained],
@@ -124,7 +141,7 @@ def _numbers(trained: Sequence[Trained]) -> str:
         for name in SHOWN
     ]
     seconds = np.mean([each.round_seconds for each in trained])
-    return " | ".join(f"{mean:.4f}" for mean in means) + f" | {seconds:.2f}"
+    return " | ".join(means) + f" | {seconds:.2f}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
     parser.add_argument("--clients", type=int, nargs="+", default=[5, 1], help="1: everybody in one place")
     parser.add_argument("--participation", type=float, default=1.0, help="share of the clients that a round asks")
+    parser.add_argument("--factors", type=int, default=Settings.factors, help="(%(default)s)")
+    parser.add_argument("--train-on-validation", action="store_true", help="for final numbers of a chosen setting")
     parser.add_argument("--loss", choices=LOSSES, default="softmax", help="of gmf, neumf and mlp")
     parser.add_argument("--row-floor", type=float, default=Settings.row_floor, help="of bce and bpr (%(default)s)")
     parser.add_argument("--item-optimizer", choices=OPTIMIZERS, default="adam")
