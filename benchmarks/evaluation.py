@@ -22,7 +22,7 @@ from common.metrics import ranking_metrics
 from common.models import Arrays, FloatArray, Model
 from common.models.ials import Ials
 from common.models.ncf import Ncf
-from experiments.accuracy import data_folder
+from launch.run_options import data_root
 
 MODELS: dict[str, Model] = {
     "iALS, 64 factors": Ials(factors=64),
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", default=Settings().dataset)
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS), metavar="MODEL")
     options = parser.parse_args(arguments)
-    split = leave_one_out(load_dataset(options.dataset, data_folder()), seed=1)
+    split = leave_one_out(load_dataset(options.dataset, data_root()), seed=1)
     print(f"{options.dataset}: {np.count_nonzero(split.test != NO_ITEM)} users, {split.train.item_count} items\n")
     print("| model | users' vectors, CPU s | evaluation, CPU s | the plain way, CPU s |\n|---|---|---|---|")
     for name in options.models:
