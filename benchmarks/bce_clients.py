@@ -87,9 +87,9 @@ class PlainNcf(nn.Module):
         super().__init__()
         self._d = problem.factors.shape[1] - problem.layout.vector_length
         self.user = nn.Embedding(1, problem.factors.shape[1])
-        self.item = nn.Embedding.from_pretrained(torch.tensor(problem.factors), freeze=False)
-        self.bias = nn.Embedding.from_pretrained(torch.tensor(problem.bias[:, None]), freeze=False)
-        self.tower, self.output = nn.Sequential(), nn.Identity()
+        self.item = nn.Embedding(len(problem.factors), problem.factors.shape[1], _weight=torch.tensor(problem.factors))
+        self.bias = nn.Embedding(len(problem.bias), 1, _weight=torch.tensor(problem.bias[:, None]))
+        self.tower, self.output = nn.Sequential(), nn.Linear(1, 1)
         if problem.layout.vector_length:
             layers, output = problem.layout.split(problem.network)
             for weights, biases in layers:
@@ -102,7 +102,7 @@ class PlainNcf(nn.Module):
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         """Score items for the one user."""
         p, q, d = self.user.weight.expand(len(items), -1), self.item(items), self._d
-        scores = (p[:, :d] * q[:, :d]).sum(dim=1) + self.bias(items)[:, 0]
+        scores: torch.Tensor = (p[:, :d] * q[:, :d]).sum(dim=1) + self.bias(items)[:, 0]
         if len(self.tower):
             scores = scores + self.output(self.tower(torch.cat((p[:, d:], q[:, d:]), dim=1)))[:, 0]
         return scores

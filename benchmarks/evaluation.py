@@ -9,6 +9,7 @@ the whole catalogue by `common.evaluation`, then the plain way. Seconds are the 
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = MODELS[name]
         state = model.initial_state(split.train.item_count, np.random.default_rng(1))
         state = model.apply(state, model.fuse([model.local_step(state, split.train)[0]], [1.0]))
-        fitting, vectors = _timed(lambda model=model, state=state: model.fold_in(state, split.train))
-        quick, measured = _timed(
-            lambda model=model, state=state, vectors=vectors: quickly(model, state, vectors, split)
-        )
-        plain, expected = _timed(
-            lambda model=model, state=state, vectors=vectors: plainly(model, state, vectors, split), repeats=1
-        )
+        fitting, vectors = _timed(partial(model.fold_in, state, split.train))
+        quick, measured = _timed(partial(quickly, model, state, vectors, split))
+        plain, expected = _timed(partial(plainly, model, state, vectors, split), repeats=1)
         if measured.metrics != expected:
             raise SystemExit(f"{name}: the two ways differ: {measured.metrics} and {expected}")
         print(f"| {name} | {fitting:.2f} | {quick:.2f} | {plain:.2f} |", flush=True)

@@ -134,7 +134,7 @@ def _measure(options: argparse.Namespace) -> Cost:
     problem = Problem(train, FACTORS, LAYOUTS[options.name], rng)
     if options.only == "cohort":
         return _cost(lambda: as_a_cohort(problem), train.user_count, len(train.items))
-    clients = rng.permutation(train.user_count)[: CLIENTS_MEASURED[options.only]]
+    clients = rng.permutation(train.user_count)[: CLIENTS_MEASURED[options.only]].tolist()
     engine = plain if options.only == "plain" else one_by_one
     return _cost(lambda: engine(problem, clients), len(clients), int(train.counts[clients].sum()))
 

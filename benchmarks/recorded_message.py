@@ -30,7 +30,7 @@ def round_task(run: Path) -> RoundTask:
 def peer_task(run: Path, evaluator: str) -> PeerTask:
     """What the last round asked of a peer: everybody's update but its own, each on a shard of the probe set."""
     task = round_task(run)
-    received = kept_updates(RunFolder(run), task.server_round)
+    received = kept_updates(RunFolder(run), task.server_round, task.settings.compression)
     if received is None:
         raise ValueError(f"{run} does not hold the updates of round {task.server_round}")
     shards = load_federation(federation_home(run) / "coordinator").probe_shards
