@@ -89,15 +89,17 @@ class PlainNcf(nn.Module):
         self.user = nn.Embedding(1, problem.factors.shape[1])
         self.item = nn.Embedding(len(problem.factors), problem.factors.shape[1], _weight=torch.tensor(problem.factors))
         self.bias = nn.Embedding(len(problem.bias), 1, _weight=torch.tensor(problem.bias[:, None]))
-        self.tower, self.output = nn.Sequential(), nn.Linear(1, 1)
+        self.tower = nn.Sequential()
+        self.output: nn.Module = nn.Identity()
         if problem.layout.vector_length:
             layers, output = problem.layout.split(problem.network)
             for weights, biases in layers:
                 linear = nn.Linear(weights.shape[1], weights.shape[0])
                 linear.weight.data, linear.bias.data = torch.tensor(weights), torch.tensor(biases)
                 self.tower.extend((linear, nn.ReLU()))
-            self.output = nn.Linear(len(output), 1, bias=False)
-            self.output.weight.data = torch.tensor(output[None, :])
+            last = nn.Linear(len(output), 1, bias=False)
+            last.weight.data = torch.tensor(output[None, :])
+            self.output = last
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         """Score items for the one user."""
