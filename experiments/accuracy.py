@@ -1,112 +1,117 @@
-"""How accurate the federation is, beside popularity, every client alone, and the same model trained centrally.
+"""Table 2 of T-FedRS: every method on every data set, by the same split and evaluator; Markdown, CSV and a picture.
 
-    tfedrs experiment accuracy --seeds 1 2 3
-    tfedrs experiment accuracy --dataset ml-1m-ncf --clients 100 --rounds 8 --factors 128 --train-on-validation
+    TFEDRS_DATA=... tfedrs experiment accuracy
+    tfedrs experiment accuracy --datasets ml-latest-small-2016 --methods popularity EASE "T-FedRS, iALS" --seeds 1
+    TFEDRS_DATA=... tfedrs experiment accuracy --datasets ml-1m-ncf --factors 128 --clients 10 --train-on-validation
 
-The federation is the whole of it: messages, signatures, peers' scores, reputation, ledger (in memory), by
-`tfedrs simulate`'s own code. Settings are chosen on validation (`experiments.federated_reference`); the test columns
-are printed for the chosen ones.
+What has been measured is kept in accuracy.json in the folder, and only what is missing is measured when the command is
+called again with the same settings. The federations are whole ones, messages, peers' scores and ledger included. A data
+set that cannot be ranked has its reason in place of rows.
 """
 
 import argparse
-import tempfile
+import json
+import shlex
+import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from common.config import Settings, flag_of
-from common.models import model_of
-from common.rating_metrics import with_rmse
-from common.seeding import generator
-from experiments.baselines.array_rounds import Measured
-from experiments.baselines.central import central
-from experiments.baselines.local_only import local_only
-from experiments.baselines.popularity import popularity
-from launch.commands.simulate import simulate
-from launch.preparation import prepare_data
-from launch.prepared_run import MEMORY
-from launch.run_options import RunOptions, data_root
+from common.atomic_file import write_atomically
+from common.bounded_json import parse_json
+from common.config import Settings
+from common.data.load import load_dataset
+from common.errors import WrongUse
+from experiments.accuracy_cells import ALL_METHODS, cell, missing, refusal
+from experiments.accuracy_page import PICTURE, markdown, picture, table_csv
+from launch.run_options import data_root
 
-COLUMNS = {
-    "hit_ratio_at_10": "HR@10",
-    "ndcg_at_10": "NDCG@10",
-    "full_hit_ratio_at_10": "full HR@10",
-    "full_ndcg_at_10": "full NDCG@10",
-}
-RATING_COLUMNS = {"rmse": "RMSE", "mae": "MAE"}
+DATASETS = ("ml-latest-small-2016", "ml-100k", "ml-1m-ncf", "filmtrust", "amazon-appliances")
+RECORD = "accuracy.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one Markdown table: a row for each method, mean and standard deviation over the seeds."""
+    """Measure what the record lacks; write record, page, CSV and picture after every cell."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
-    overrides = {entry.name: getattr(options, entry.name) for entry in fields(Settings) if entry.name != "seed"}
-    rows: dict[str, list[dict[str, float]]] = {}
-    for seed in options.seeds:
-        settings = Settings(seed=seed, **overrides)
-        for method, figures in methods(settings).items():
-            rows.setdefault(method, []).append(figures)
-    print(
-        f"{settings.dataset}, {settings.clients} clients, {settings.rounds} rounds, {settings.factors} factors, ",
-        end="",
+    base = Settings(
+        clients=options.clients,
+        rounds=options.rounds,
+        factors=options.factors,
+        partition=options.partition,
+        train_on_validation=options.train_on_validation,
     )
-    print(f"seeds {' '.join(map(str, options.seeds))}, test items\n")
-    columns = (RATING_COLUMNS if settings.model == "mf" else {}) | COLUMNS
-    print(f"| method | {' | '.join(columns.values())} |\n|{'---|' * (1 + len(columns))}")
-    for method, measured in rows.items():
-        cells = [_cell([figures[column] for figures in measured if column in figures]) for column in columns]
-        print(f"| {method} | {' | '.join(cells)} |")
+    shared = {key: value for key, value in base.to_run_config().items() if key not in ("dataset", "seed")}
+    record = _record(options.out / RECORD, shared)
+    settings = {name: replace(base, dataset=name) for name in options.datasets}
+    for name in options.datasets:
+        if name not in record:
+            record[name] = _entry(settings[name])
+    rankable = [name for name in options.datasets if not record[name]["refusal"]]
+    todo = list(missing(record, rankable, options.methods, options.seeds))
+    command = shlex.join(["tfedrs", "experiment", "accuracy", *arguments])
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(todo))
+        for dataset, method, seed in todo:
+            progress.update(task, description=f"{dataset}, {method}, seed {seed}")
+            figures = cell(method, replace(settings[dataset], seed=seed), data_root())
+            record[dataset]["cells"].setdefault(method, {})[str(seed)] = figures
+            _write(options.out, shared, record, command)
+            progress.advance(task)
+    _write(options.out, shared, record, command)
+    print(markdown(record, command))
 
 
-def methods(settings: Settings) -> dict[str, dict[str, float]]:
-    """Return the test metrics of the federation and of its comparisons, for one seed."""
-    root = data_root()
-    data = prepare_data(settings, root)
-    model = model_of(settings)
-
-    def rng() -> Any:
-        return generator(settings.seed, "initial-model")
-
-    return {
-        "popularity": _test(popularity(data.split)),
-        "local only": _test(local_only(model, data.split, data.parts, settings.rounds, rng())),
-        "**federated, by reputation**": federated(settings, root)["final"],
-        "central": _test(central(model, data.split, settings.rounds, rng())),
-    }
+def _entry(settings: Settings) -> dict[str, Any]:
+    reason = refusal(settings, data_root())
+    if reason:
+        return {"refusal": reason, "about": "", "cells": {}}
+    train = load_dataset(settings.dataset, data_root()).interactions
+    counted = f"{train.user_count:,} users, {train.item_count:,} items, {len(train.items):,} interactions"
+    return {"refusal": None, "about": f"{counted}; {settings.clients} clients, {settings.rounds} rounds.", "cells": {}}
 
 
-def federated(settings: Settings, root: Path | None) -> dict[str, Any]:
-    """Run a simulation in a temporary folder and return its report."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = RunOptions(out=Path(folder) / "run", chain=MEMORY, account_dir=None, deployment=None, data_root=root)
-        return simulate(settings, options, Console(stderr=True, quiet=True))
+def _record(path: Path, shared: dict[str, Any]) -> dict[str, Any]:
+    """Return what was measured before, nothing where the folder is new.
+
+    Raises:
+        WrongUse: it was measured with other settings.
+    """
+    if not path.exists():
+        return {}
+    content = parse_json(path.read_bytes())
+    if content["settings"] != shared:
+        raise WrongUse(f"{path} was measured with other settings; choose another --out.")
+    record: dict[str, Any] = content["datasets"]
+    return record
 
 
-def _test(measured: Measured) -> dict[str, float]:
-    return with_rmse(measured.test.metrics)
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return ""  # popularity predicts no ratings
-    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{mean(values):.4f}{spread}"
+def _write(folder: Path, shared: dict[str, Any], record: dict[str, Any], command: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"settings": shared, "datasets": record}, indent=1)
+    write_atomically(folder / RECORD, content.encode())
+    write_atomically(folder / "accuracy.md", markdown(record, command).encode())
+    write_atomically(folder / "accuracy.csv", table_csv(record).encode())
+    write_atomically(folder / PICTURE, picture(record))
 
 
 def _parser() -> argparse.ArgumentParser:
+    base = Settings()
     parser = argparse.ArgumentParser(prog="tfedrs experiment accuracy", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--datasets", nargs="+", default=list(DATASETS), help="(%(default)s)")
+    parser.add_argument("--methods", nargs="+", choices=ALL_METHODS, default=list(ALL_METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    for entry in fields(Settings):
-        if entry.name == "seed":
-            continue
-        flag = f"--{flag_of(entry.name)}"
-        if isinstance(entry.default, bool):
-            parser.add_argument(flag, action="store_true")
-        else:
-            parser.add_argument(flag, type=type(entry.default), default=entry.default)
+    parser.add_argument("--clients", type=int, default=base.clients)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--factors", type=int, default=base.factors)
+    parser.add_argument("--partition", default=base.partition)
+    parser.add_argument("--train-on-validation", action="store_true", help="for final numbers of chosen settings")
+    parser.add_argument("--out", type=Path, default=Path("runs/accuracy"), help="folder (%(default)s)")
     return parser
 
 

@@ -16,7 +16,7 @@ from statistics import mean
 from unittest.mock import patch
 
 from common.config import Settings
-from experiments.accuracy import federated
+from experiments.whole_federation import federated
 from server import reputation
 
 Scale = Callable[[Iterable[int], int], int]

@@ -14,7 +14,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from common.config import MODELS, PARTITIONS, Settings
-from experiments.accuracy import federated
+from experiments.whole_federation import federated
 from launch.run_options import data_root
 
 VARIANTS: dict[str, dict[str, Any]] = {
