@@ -72,7 +72,8 @@ def _compressed(task: RoundTask, model: Model, update: Arrays, folder: Participa
     What earlier rounds left is added, unless the sum is more than an update may be: then it is dropped.
     """
     settings, item_count = task.settings, folder.part.train.item_count
-    purpose = f"rounding/{folder.account.address.lower()}"
+    # of the content, and not of the account: on another chain, with other accounts, a run makes the same models
+    purpose = f"rounding/{object_name(encode_update(Packed(model.name, item_count, update)))}"
 
     def compressed(carried: dict[str, FloatArray]) -> tuple[Arrays, Arrays]:
         rng = generator(settings.seed, purpose, task.server_round)
