@@ -20,16 +20,11 @@ from typing import Any
 
 from common.atomic_file import write_atomically
 from common.config import Settings, flag_of
-from common.models import model_of
 from common.rating_metrics import with_rmse
-from common.seeding import generator
-from experiments.baselines.array_rounds import Measured
-from experiments.baselines.central import central
-from experiments.baselines.local_only import local_only
-from experiments.baselines.popularity import popularity
+from experiments.baselines.methods import METHODS
+from experiments.baselines.task import Task
 from experiments.results_page import render
 from experiments.whole_federation import federated
-from launch.preparation import prepare_data
 from launch.run_options import data_root
 from launch.workspace import git_commit
 
@@ -149,22 +144,17 @@ def measure(name: str, case: Case) -> dict[str, Any]:
 def methods(settings: Settings) -> dict[str, dict[str, float]]:
     """Return the test metrics of the federation and of its comparisons, for one seed."""
     root = data_root()
-    data = prepare_data(settings, root)
-    model = model_of(settings)
+    task = Task.of(settings, root)
 
-    def rng() -> Any:
-        return generator(settings.seed, "initial-model")
+    def measured(method: str) -> dict[str, float]:
+        return with_rmse(METHODS[method](task).test.metrics)
 
     return {
-        "popularity": _test(popularity(data.split)),
-        "local only": _test(local_only(model, data.split, data.parts, settings.rounds, rng())),
+        "popularity": measured("popularity"),
+        "local only": measured("local only"),
         "**federated, by reputation**": federated(settings, root)["final"],
-        "central": _test(central(model, data.split, settings.rounds, rng())),
+        "central": measured("central"),
     }
-
-
-def _test(measured: Measured) -> dict[str, float]:
-    return with_rmse(measured.test.metrics)
 
 
 def _parser() -> argparse.ArgumentParser:
