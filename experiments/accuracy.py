@@ -25,6 +25,7 @@ from common.atomic_file import write_atomically
 from common.bounded_json import parse_json
 from common.config import Settings
 from common.data.load import load_dataset
+from common.data.published import PUBLISHED
 from common.errors import WrongUse
 from experiments.accuracy_cells import ALL_METHODS, cell, missing, refusal
 from experiments.accuracy_page import PICTURE, markdown, picture, table_csv
@@ -103,7 +104,7 @@ def _write(folder: Path, shared: dict[str, Any], record: dict[str, Any], command
 def _parser() -> argparse.ArgumentParser:
     base = Settings()
     parser = argparse.ArgumentParser(prog="tfedrs experiment accuracy", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--datasets", nargs="+", default=list(DATASETS), help="(%(default)s)")
+    parser.add_argument("--datasets", nargs="+", choices=list(PUBLISHED), default=list(DATASETS), metavar="DATASET")
     parser.add_argument("--methods", nargs="+", choices=ALL_METHODS, default=list(ALL_METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--clients", type=int, default=base.clients)

@@ -67,6 +67,14 @@ def test_a_data_set_that_is_missing_has_its_reason_in_place_of_rows(tmp_path, mo
     assert "tfedrs data fetch filmtrust" in page
 
 
+def test_a_data_set_that_there_is_not_is_wrong_use(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--datasets", "nosuch", "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    assert "invalid choice: 'nosuch'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_methods_are_named_once():
     assert len(set(ALL_METHODS)) == len(ALL_METHODS)
     assert {"EASE", "central, iALS", "T-FedRS, NCF (NeuMF)"} <= set(ALL_METHODS)
