@@ -61,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loss=options.loss,
         row_floor=options.row_floor,
         item_optimizer=options.item_optimizer,
+        item_learning_rate=options.item_learning_rate,
+        learning_rate_decay=options.learning_rate_decay,
+        item_regularisation=options.item_regularisation,
     )
     for label, model in models(options.ials_rounds, settings).items():
         if options.models and label not in options.models:
@@ -152,6 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loss", choices=LOSSES, default="softmax", help="of gmf, neumf and mlp")
     parser.add_argument("--row-floor", type=float, default=Settings.row_floor, help="of bce and bpr (%(default)s)")
     parser.add_argument("--item-optimizer", choices=OPTIMIZERS, default="adam")
+    for name in ("item_learning_rate", "learning_rate_decay", "item_regularisation"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(Settings, name))
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
