@@ -136,7 +136,7 @@ class Ncf:
         return self._update(catalogue, train, vectors), vectors
 
     def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
-        """Return the update of a client whose users were fitted, by `fold_in` on the same state."""
+        """Return the mean gradients of the shared part, per exposure and interaction."""
         return self._update(self.catalogue(state), train, user_vectors)
 
     def _update(self, catalogue: Catalogue, train: UserItems, vectors: FloatArray) -> Arrays:
