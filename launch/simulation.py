@@ -12,7 +12,7 @@ from client.store import ParticipantFolder
 from common.config import Settings
 from common.data.probe import ProbeShard
 from common.models import Arrays, FloatArray, Model
-from common.probe_scoring import ShardMetrics
+from common.probe_scoring import MeasuredShard
 from common.wire import PeerTask, RoundTask, Subject, TrainReply
 from launch.batched_users import BatchedUsers
 from launch.in_process_grid import InProcessGrid
@@ -90,20 +90,18 @@ class _SharedFolders:
 
 
 class _SharedPeerWork(PeerWork):
-    """Remembers the work of one round: each base measured once, each update applied once for its whole committee."""
+    """Remembers the work of one round: each shard measured once, each update applied once for its whole committee."""
 
     def __init__(self) -> None:
         self._server_round = 0
-        self._bases: dict[bytes, ShardMetrics] = {}
+        self._measured: dict[bytes, MeasuredShard] = {}
         self._applied: dict[bytes, Arrays] = {}
 
-    def base_metrics(
-        self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard
-    ) -> ShardMetrics:
+    def measure(self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard) -> MeasuredShard:
         self._forget_other_rounds(task)
-        if digest not in self._bases:
-            self._bases[digest] = super().base_metrics(task, model, state, digest, shard)
-        return self._bases[digest]
+        if digest not in self._measured:
+            self._measured[digest] = super().measure(task, model, state, digest, shard)
+        return self._measured[digest]
 
     def apply_alone(self, task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
         self._forget_other_rounds(task.round_task)
@@ -115,5 +113,5 @@ class _SharedPeerWork(PeerWork):
     def _forget_other_rounds(self, task: RoundTask) -> None:
         if task.server_round != self._server_round:
             self._server_round = task.server_round
-            self._bases.clear()
+            self._measured.clear()
             self._applied.clear()

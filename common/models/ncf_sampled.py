@@ -94,16 +94,16 @@ class SampledNcf:
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
         """Fit the users, then sum the gradients of the shared part over them: `update_of`."""
-        batch = _Batch(self, state, train)
+        batch = Batch(self, state, train)
         vectors = self._zeros(train)
         return self._update(batch, batch.fitting(vectors), vectors), vectors
 
     def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
         """Return the mean gradients of the rows that a client's users touch, per slot, and of the network."""
-        batch = _Batch(self, state, train)
+        batch = Batch(self, state, train)
         return self._update(batch, batch.slots(), user_vectors)
 
-    def _update(self, batch: "_Batch", fitted: Iterable[tuple[slice, Slots]], vectors: FloatArray) -> Arrays:
+    def _update(self, batch: "Batch", fitted: Iterable[tuple[slice, Slots]], vectors: FloatArray) -> Arrays:
         catalogue, width = batch.catalogue, len(batch.row_ids)
         factor_sums = np.zeros((width, self.gmf_length), dtype=np.float32)
         bias_sums, counts = np.zeros(width, dtype=np.float32), np.zeros(width, dtype=np.int64)
@@ -195,7 +195,7 @@ class SampledNcf:
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Minimise L over each user's vectors, all else held fixed, against the negatives that this state draws."""
         vectors = self._zeros(histories)
-        for _ in _Batch(self, state, histories).fitting(vectors):
+        for _ in Batch(self, state, histories).fitting(vectors):
             pass
         return vectors
 
@@ -208,8 +208,14 @@ class SampledNcf:
         return int(update["counts"].sum(dtype=np.int64)) // slots_of_interaction(self.loss, self.negatives)
 
 
-class _Batch:
-    """A client's users, what was drawn for them, and the part of the catalogue that this touches."""
+class Batch:
+    """A client's users, what was drawn for them, and the part of the catalogue that this touches.
+
+    Attributes:
+        train: The users.
+        row_ids: Items that are theirs or drawn, ascending.
+        catalogue: Of these items alone, in the state that it was made for.
+    """
 
     def __init__(self, model: SampledNcf, state: Arrays, train: UserItems) -> None:
         key = generator(int(state["seed"][0]), "training-negatives", int(state["steps"][0])).integers(2**63)
@@ -218,8 +224,12 @@ class _Batch:
         self.row_ids = np.union1d(train.items, negatives)
         self._items = np.searchsorted(self.row_ids, train.items)
         self._negatives = np.searchsorted(self.row_ids, negatives)
+        self.catalogue = self.catalogue_in(state)
+
+    def catalogue_in(self, state: Arrays) -> Catalogue:
+        """Return the same items as they are in another state."""
         own = {name: state[name][self.row_ids] for name in ("item_factors", "item_bias")}
-        self.catalogue: Catalogue = model.ncf.catalogue(state | own)
+        return self._model.ncf.catalogue(state | own)
 
     def slots(self) -> Iterator[tuple[slice, Slots]]:
         """Yield a few users after another: their rows, and what the loss looks at."""
@@ -230,10 +240,13 @@ class _Batch:
 
     def fitting(self, vectors: FloatArray) -> Iterator[tuple[slice, Slots]]:
         """Yield what `slots` does, once these users' rows of `vectors` have been filled in."""
-        ncf = self._model.ncf
-        features = self.catalogue.at_zero()[1]
-        counts = self.train.counts.astype(np.float32)[:, None]
-        penalty = np.float32(ncf.user_regularisation) * (counts + np.float32(self._model.prior_interactions))
+        features, penalty = self.catalogue.at_zero()[1], self.penalties()
         for users, slots in self.slots():
-            vectors[users] = slots.fit(self.catalogue, features, penalty[users], ncf.user_steps)
+            hessians = slots.hessians(features)
+            vectors[users] = slots.fit(self.catalogue, hessians, penalty[users], self._model.ncf.user_steps)
             yield users, slots
+
+    def penalties(self) -> FloatArray:
+        """Return lam_u (n_u + c). Shape (users, 1)."""
+        counts = self.train.counts.astype(np.float32)[:, None]
+        return np.float32(self._model.ncf.user_regularisation) * (counts + np.float32(self._model.prior_interactions))
