@@ -93,7 +93,7 @@ def fit(
         tower_steps: How many then with the tower itself, where there is one.
     """
     scores, features = catalogue.at_zero()
-    background = softmax(scores[None, :])[0]
+    background = softmax(scores[None, :].copy())[0]  # it writes over what it is given
     mean = background @ features
     covariance = (features * background[:, None]).T @ features - np.outer(mean, mean)
     spectrum, basis = np.linalg.eigh(covariance.astype(np.float64))

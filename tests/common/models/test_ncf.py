@@ -90,8 +90,8 @@ def test_folding_in_ends_where_the_loss_is_nearly_flat(variant):
     model, train = Ncf(variant=variant, tower_steps=60, user_steps=60, **SMALL), random_users(9, seed=4)
     loss, _, vectors = loss_of(model, trained(Ncf(variant=variant, **SMALL), train), train)
     (gradient,) = torch.autograd.grad(loss, [vectors])
-    # not zero: a tower of ReLUs has edges. The largest of the penalised gradients at zero are around the counts.
-    assert gradient.abs().max().item() < 0.05 * train.counts.max()
+    # The gradients at zero are around the counts. A tower of ReLUs has edges, where none is zero.
+    assert gradient.abs().max().item() < (1e-4 if variant == "gmf" else 0.05) * train.counts.max()
 
 
 def test_eight_steps_come_close_to_the_least_loss_on_real_data():
