@@ -11,6 +11,7 @@ from flwr.app import Message, MessageType
 from client.store import ParticipantFolder
 from common.data.user_items import UserItems
 from common.models import FloatArray, model_of
+from common.models.on_device import on_device
 from common.update import decode_model
 from common.wire import read_round_task
 
@@ -18,7 +19,9 @@ from common.wire import read_round_task
 class BatchedUsers:
     """The vectors that were fitted last, by client."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        """Remember where to fit, see `common.device`."""
+        self._device = device
         self._model_bytes = b""
         self._vectors: dict[ParticipantFolder, FloatArray] = {}
 
@@ -29,7 +32,7 @@ class BatchedUsers:
             return
         task = read_round_task(asked[0][1].content)
         state = decode_model(task.model_bytes).arrays
-        model = model_of(task.settings)
+        model = on_device(model_of(task.settings), state, self._device)
         folders = [folder for folder, _ in asked]
         vectors = model.fold_in(state, UserItems.stacked([folder.part.train for folder in folders]))
         start = 0

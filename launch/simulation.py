@@ -31,16 +31,17 @@ def simulate(
     *,
     tensorboard: bool = False,
     batch: bool = False,
+    device: str = "cpu",
 ) -> Mapping[str, float]:
     """Run a prepared federation to its end, node after node; return the nodes' processor seconds by message type.
 
     Peers share this process, so what several of them need is computed once; the numbers are those of separate
     processes to the last bit, which a test compares. With `batch` the users of all clients of a round are fitted
-    together, and the numbers agree to 1e-6.
+    together, and the numbers agree to 1e-6. `device` is where clients train NCF, see `common.device`.
     """
-    batched = BatchedUsers()
+    batched = BatchedUsers(device)
     folders = _SharedFolders(batched)
-    app = build_app(open_folder=folders.open, peer_work=_SharedPeerWork())
+    app = build_app(open_folder=folders.open, peer_work=_SharedPeerWork(), device=device)
 
     def fit(asked: Sequence[tuple[Path, Message]]) -> None:
         batched.fit([(folders.open(path), message) for path, message in asked])
