@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.probe_scoring import by_definition
 from common.data.probe import draw_probe_pool
 from common.data.user_items import UserItems
 from common.metrics import ranks
@@ -15,7 +16,7 @@ from common.models.ncf_sampled import SampledNcf
 from common.models.ncf_slots import Slots
 from common.models.refold import refold_of
 from common.models.warm_start import WarmStart
-from common.probe_scoring import MeasuredShard, _ranks, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, _ranks, state_with_update_alone
 
 ITEMS, USERS = 300, 120
 SIZES = {"factors": 6, "tower_factors": 4, "tower_widths": (6, 4)}
@@ -73,7 +74,7 @@ def test_a_gain_is_what_the_applied_model_measures_more(shard_and_states, name, 
     scale = max(1.0, float(np.abs(wanted).max()))
     np.testing.assert_allclose(refold(applied), wanted, rtol=0, atol=1e-5 * scale)
     measured = MeasuredShard(model, state, shard)
-    gained, full = measured.gain(applied), shard_metrics(model, applied, shard)
+    gained, full = measured.gain(applied), by_definition(model, applied, shard)
     assert gained.first == pytest.approx(full.first - measured.metrics.first, abs=1e-6)
     assert gained.second == pytest.approx(full.second - measured.metrics.second, abs=1e-6)
 
