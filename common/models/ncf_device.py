@@ -3,7 +3,8 @@
 The same steps as in `common.models.ncf_users` and the same sums as in `Ncf`, forwards and backwards by hand, in float32
 and in blocks of as many users as memory allows. What others recompute (scores, fusion, the server's step) never runs
 here: its bytes are the processor's. Sums in another order end in other last bits, so a client's update agrees with that
-of the processor within 1e-5 of its largest entry.
+of the processor within 1e-5 of its largest entry; but with an MLP branch those bits decide on which side of its edge a
+ReLU is now and then, and move a user by more, as they do on the processor where users are grouped otherwise.
 """
 
 from collections.abc import Callable, Iterator
