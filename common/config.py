@@ -18,7 +18,7 @@ VARIANTS = ("fused", "neumf", "gmf", "mlp")
 LOSSES = ("softmax", "bce", "bpr")
 OPTIMIZERS = ("adam", "yogi", "avg", "avgm")
 NOISES = ("none", "gaussian", "dp-sgd")
-KEPT = ("last", "best")
+KEPT = ("auto", "last", "best")
 WARM_STARTS = ("ials", "gmf-mlp")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 COMPRESSIONS = ("none", "float16", "int8", "top-rows")
@@ -61,7 +61,11 @@ class Settings:
     target: float = _setting(
         0.0, "end once a model reaches this validation NDCG@10 (mf: RMSE); 0: none", least=0.0, most=1e4
     )
-    keep: str = _setting("last", "the model that the run ends with: its last, or its best on validation", choices=KEPT)
+    keep: str = _setting(
+        "auto",
+        "the model that the run ends with: its last, or its best on validation; auto: the best after a warm start",
+        choices=KEPT,
+    )
     seed: int = _setting(1, "decides initialisation, splits, partitions and volunteers", least=0, most=2**53 - 1)
     partition: str = _setting("even", "how users are spread over clients", choices=PARTITIONS)
     partition_alpha: float = _setting(
