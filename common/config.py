@@ -66,6 +66,12 @@ class Settings:
         "the model that the run ends with: its last, or its best on validation; auto: the best after a warm start",
         choices=KEPT,
     )
+    pretraining_rounds: int = _setting(
+        0,
+        "rounds on the volunteers' public histories that the first model is made by; 0: it is random",
+        least=0,
+        most=1000,
+    )
     seed: int = _setting(1, "decides initialisation, splits, partitions and volunteers", least=0, most=2**53 - 1)
     partition: str = _setting("even", "how users are spread over clients", choices=PARTITIONS)
     partition_alpha: float = _setting(

@@ -19,6 +19,8 @@ ONE_SENTENCE = re.compile(r"^[^\n]+[^.\n]\.$")
 OUT_OF_LIMITS = [
     ("model", "svd"),
     ("variant", "svd++"),
+    ("pretraining_rounds", -1),
+    ("pretraining_rounds", 1001),
     ("warm_start", "gmf"),
     ("warm_start_rounds", -1),
     ("warm_start_rounds", 100_001),
