@@ -10,7 +10,7 @@ from common.models.model import Arrays, Model
 LEARNT = ("item_factors", "item_bias", "mean", "network")
 """Names of the arrays that a model scores by, in whichever branch. All others belong to the server's optimiser, or say
 where a run stands: they begin with the federation, because a handful of users point another way than all together.
-Kept, they cost up to .03 NDCG@10 in the first round and .04 in later ones (docs/measurements.md)."""
+Kept, they cost up to .03 NDCG@10 in the first round and .045 in later ones (docs/measurements.md)."""
 
 
 def pretrained(model: Model, drawn: Arrays, public: UserItems, rounds: int) -> Arrays:
