@@ -47,7 +47,8 @@ class Cohort:
 def cohort_step(model: Model, state: Arrays, cohort: Cohort) -> Arrays:
     """Return what `fuse` makes of every client's local step, up to rounding.
 
-    Guarantee: within 1e-6, of an array's largest number for sums and of the largest error, 1, for mean gradients.
+    Guarantee: within 1e-6, of an array's largest number for sums and of the largest error, 1, for mean gradients. But
+    behind a ReLU whose input rounds to the other side of zero, one user's part of a few entries differs by more.
 
     Models without a step for cohorts are trained one client after another.
     """
