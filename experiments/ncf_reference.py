@@ -3,7 +3,7 @@
     tfedrs experiment ncf-reference --seeds 1 2 3
     tfedrs experiment ncf-reference --dataset ml-1m-ncf --factors 128 --clients 1 10 100 6040 --models ials gmf fused
 
-Settings are chosen on the validation columns. Where a round asks everybody, the clients are trained as one batch. Set
+Settings are chosen on the validation columns. The clients that a round asks are trained as one batch. Set
 OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
 """
 
@@ -113,14 +113,11 @@ def train(
     started = time.process_time()
     asked, everybody = generator(seed, "participation"), Cohort.of(clients, np.ones(len(clients)))
     for _ in range(rounds):
-        if participation == 1.0:
-            state = model.apply(state, cohort_step(model, state, everybody))
-            continue
-        chosen = asked.choice(len(clients), max(1, round(participation * len(clients))), replace=False)
-        updates = [model.local_step(state, clients[at])[0] for at in np.sort(chosen)]
-        for update in updates:
-            model.at(state).check_update(update, split.train.item_count)
-        state = model.apply(state, model.fuse(updates, [1.0] * len(updates)))
+        cohort = everybody
+        if participation < 1.0:
+            chosen = asked.choice(len(clients), max(1, round(participation * len(clients))), replace=False)
+            cohort = Cohort.of([clients[at] for at in np.sort(chosen)], np.ones(len(chosen)))
+        state = model.apply(state, cohort_step(model, state, cohort))
     seconds = (time.process_time() - started) / rounds
     return Trained(measure(model, state, model.fold_in(state, split.train), split), seconds)
 

@@ -81,7 +81,9 @@ class Ncf:
     decay: float = 0.15
     """Learning rates are divided by 1 + decay * steps taken."""
     user_steps: int = 8
-    """Steps in which a user's vectors are fitted."""
+    """Steps in which a user's vectors are fitted; those of "neumf" take the MLP for linear."""
+    tower_steps: int = 2
+    """Of "neumf": further steps with the MLP as it is."""
     item_optimizer: ServerOptimizer = field(default_factory=ServerOptimizer)
     """Moves the items' vectors."""
     network_optimizer: ServerOptimizer = field(default_factory=ServerOptimizer)
@@ -90,8 +92,8 @@ class Ncf:
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
             raise WrongUse(f"the variant of ncf must be neumf, gmf or mlp, not {self.variant!r}")
-        lengths = {"factors": self.factors, "tower_factors": self.tower_factors, "user_steps": self.user_steps}
-        for label, length in lengths.items():
+        for label in ("factors", "tower_factors", "user_steps", "tower_steps"):
+            length = getattr(self, label)
             if not 1 <= length <= 4096:
                 raise WrongUse(f"{label} must lie between 1 and 4096, not {length}")
         if not 1 <= len(self.tower_widths) <= 8 or not all(1 <= width <= 4096 for width in self.tower_widths):
@@ -248,7 +250,7 @@ class Ncf:
         )
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
-        """Minimise L over each user's vectors, all else held fixed, in `user_steps` steps from zero. GMF before MLP."""
+        """Minimise L over each user's vectors in a fixed number of steps from zero, all else fixed. GMF before MLP."""
         return self.fit(self.catalogue(state), histories)
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
@@ -267,7 +269,9 @@ class Ncf:
     def fit(self, catalogue: Catalogue, histories: UserItems) -> FloatArray:
         """Fit users' vectors to a catalogue that is already there. Shape (users, vector length)."""
         prior = self.display * len(catalogue.item_bias)
-        return fit(catalogue, histories, self.user_regularisation, prior, self.user_steps)
+        # alone, the MLP is too far from linear for a start on the line
+        steps = (0, self.user_steps) if self.variant == "mlp" else (self.user_steps, self.tower_steps)
+        return fit(catalogue, histories, self.user_regularisation, prior, *steps)
 
     def catalogue(self, state: Arrays) -> Catalogue:
         """Return what users' vectors are fitted to, in a form for many users."""

@@ -6,10 +6,15 @@ With one user's vectors x = (p, m) and pi the softmax over the items, the loss h
 
 where F_i = d s_i / d x is (q_i, slope of the tower). We divide g by H with pi and F taken at x = 0, where they are the
 same for all users: Cov has one eigendecomposition for everybody, and H is diagonal in its basis. pi moves with x, so
-Cov is multiplied by `DAMPING`; with momentum, eight such steps from x = 0 come within 1e-4 of the least loss.
+Cov is multiplied by a damping; with momentum, eight such steps from x = 0 come within 1e-4 of GMF's least loss.
+
+The tower costs ten times as much as all else, and is nearly linear in m. So the steps are taken with the line that it
+has at m = 0, s_i(0) + F_i . x, at the price of GMF; a few follow with the tower itself, where the slopes are no longer
+those at 0 and steps must be shorter. Eight steps with the tower itself end higher on average, because some users'
+overshoot (docs/measurements.md). Without GMF beside it the tower is far from linear, and all steps are its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +28,12 @@ if TYPE_CHECKING:  # a model without an MLP branch needs no torch
 
 USERS_TOGETHER = 64  # fewer make the products slow
 USERS_IN_TOWER = 16  # more push the units' activations, 24 numbers for each pair, out of the cache
-DAMPING = 4.0
 MOMENTUM = 0.5
+DAMPING = 4.0
+TOWER_DAMPING = 12.0
+
+Gradient = Callable[[FloatArray, UserItems], FloatArray]
+"""The gradient of L, its penalty left out, at some users' vectors; both of shape (users, vector length)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +79,9 @@ class Catalogue:
         return self.item_bias + scores, np.concatenate((self.item_factors, slopes), axis=1)
 
 
-def fit(catalogue: Catalogue, histories: UserItems, regularisation: float, prior: float, steps: int) -> FloatArray:
+def fit(
+    catalogue: Catalogue, histories: UserItems, regularisation: float, prior: float, steps: int, tower_steps: int
+) -> FloatArray:
     """Return each user's vectors, shape (users, vector length). A user without items gets zeros.
 
     Args:
@@ -78,27 +89,43 @@ def fit(catalogue: Catalogue, histories: UserItems, regularisation: float, prior
         histories: The users' items.
         regularisation: lam.
         prior: c, in interactions: how many are added to n_u for the penalty.
-        steps: How many to take from zero.
+        steps: How many to take from zero, on the line that stands for the tower.
+        tower_steps: How many then with the tower itself, where there is one.
     """
     scores, features = catalogue.at_zero()
-    background = softmax(scores[None, :])[0]
+    background = softmax(scores[None, :].copy())[0]  # it writes over what it is given
     mean = background @ features
     covariance = (features * background[:, None]).T @ features - np.outer(mean, mean)
     spectrum, basis = np.linalg.eigh(covariance.astype(np.float64))
     spectrum, basis = np.maximum(spectrum, 0.0).astype(np.float32), basis.astype(np.float32)
     vectors = np.zeros((histories.user_count, features.shape[1]), dtype=np.float32)
-    for users, own in groups(histories, catalogue.users_together):
-        counts = own.counts.astype(np.float32)[:, None]
-        penalty = np.float32(regularisation) * (counts + np.float32(prior))
-        inverse = 1 / (DAMPING * counts * spectrum + penalty)
-        current = vectors[users]
-        last = np.zeros_like(current)
-        for _ in range(steps):
-            ahead = current + np.float32(MOMENTUM) * last
-            gradient = catalogue.user_gradient(residuals(catalogue.scores(ahead), own)) + penalty * ahead
-            following = ahead - ((gradient @ basis) * inverse) @ basis.T
-            current, last = following, following - current
-        vectors[users] = current
+
+    def descend(size: int, gradient_of: Gradient, damping: float, count: int) -> None:
+        for users, own in groups(histories, size):
+            counts = own.counts.astype(np.float32)[:, None]
+            penalty = np.float32(regularisation) * (counts + np.float32(prior))
+            inverse = 1 / (np.float32(damping) * counts * spectrum + penalty)
+            current = vectors[users]
+            last = np.zeros_like(current)
+            for _ in range(count):
+                ahead = current + np.float32(MOMENTUM) * last
+                gradient = gradient_of(ahead, own) + penalty * ahead
+                following = ahead - ((gradient @ basis) * inverse) @ basis.T
+                current, last = following, following - current
+            vectors[users] = current
+
+    def on_the_line(vectors: FloatArray, own: UserItems) -> FloatArray:
+        ahead: FloatArray = vectors @ features.T
+        ahead += scores
+        product: FloatArray = residuals(ahead, own) @ features
+        return product
+
+    def on_the_tower(vectors: FloatArray, own: UserItems) -> FloatArray:
+        return catalogue.user_gradient(residuals(catalogue.scores(vectors), own))
+
+    descend(USERS_TOGETHER, on_the_line, DAMPING, steps)
+    if catalogue.tower is not None:
+        descend(USERS_IN_TOWER, on_the_tower, TOWER_DAMPING, tower_steps)
     return vectors
 
 
