@@ -22,7 +22,8 @@ catalogue. Ties count against it. MAP is MRR, as there is one held-out item.
 **One rule for all**: settings were chosen on validation items, with those held out of training, and the model that is
 measured here was then trained on the validation items too. The federations' settings were chosen before, and stand
 under each data set; *item-kNN*, *PureSVD*, *EASE* and *ALS* choose theirs by a grid each time, which their seconds
-include. Seconds are those of one thread, from loading the data to the figures.
+include. Seconds are those of one thread, from loading the data to the figures; two cores had other work at the same
+time, so that wall seconds are longer than alone, and CPU seconds somewhat.
 
 *T-FedRS* is the whole system: messages, signatures, peers' scores, reputation and ledger, in one process; *central*
 is the same model with all users in one place, *local only* iALS by every client itself. *FedNCF*, *Robust-FedAvg*
