@@ -30,6 +30,7 @@ def main() -> None:
     seconds["the bundle, unpacked and compared"] = time.process_time() - began
     began = time.process_time()
     import client.app  # noqa: PLC0415
+    import common.probe_scoring  # noqa: PLC0415
 
     seconds["our imports"] = time.process_time() - began
     from benchmarks.exclusive_time import ExclusiveTimes  # noqa: PLC0415
@@ -50,7 +51,7 @@ def main() -> None:
     times.wrap("the model, measured", training, "local_metrics")
     times.wrap("update encoded, committed, signed", training, "encode_update", "commitment_of", "sign")
     times.wrap("updates checked and applied", scoring.PeerWork, "apply_alone")
-    times.wrap("ranking of the probe set", scoring, "shard_metrics")
+    times.wrap("ranking of the probe set", common.probe_scoring.MeasuredShard, "__init__", "gain")
     times.wrap("scores signed", scoring, "sign")
     if kind == "train":
         train_reply_content(times.within("the rest", training.train, message, 1, folder))

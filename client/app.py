@@ -1,5 +1,6 @@
 """Messages in, messages out: the Flower app that runs beside a participant's data."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from client.participation import absence_from, introduce
 from client.scoring import PeerWork, score
 from client.store import ParticipantFolder
 from client.training import measure, train
+from common.device import DEVICE_VARIABLE
 from common.errors import WrongUse
 from common.introduction import introduction_content
 from common.log_lines import configure_logs, log_context, run_field
@@ -33,14 +35,18 @@ CLIENT_DIR = "client-dir"
 
 
 def build_app(
-    open_folder: Callable[[Path], ParticipantFolder] = ParticipantFolder, peer_work: PeerWork | None = None
+    open_folder: Callable[[Path], ParticipantFolder] = ParticipantFolder,
+    peer_work: PeerWork | None = None,
+    device: str | None = None,
 ) -> ClientApp:
     """Make the app.
 
     Args:
         open_folder: Opens the folder that the node's config names; a simulation keeps the opened ones.
         peer_work: Measures for scores; a simulation, where all peers share a process, does each work once.
+        device: Where to train; None does what the environment says.
     """
+    chosen = device or os.environ.get(DEVICE_VARIABLE, "auto")
     work = peer_work or PeerWork()
     app = ClientApp()
 
@@ -65,7 +71,7 @@ def build_app(
                 introduction = introduce(task, context.node_id, folder, absence)
             return Message(introduction_content(introduction), reply_to=message)
         with _logged(task, context, "trained"):
-            reply = train(task, context.node_id, folder)
+            reply = train(task, context.node_id, folder, chosen)
         return Message(train_reply_content(reply), reply_to=message)
 
     @app.evaluate(PEER_EVALUATION.split(".")[1])

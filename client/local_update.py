@@ -6,8 +6,7 @@ from client.dp_sgd import DpSgdPlan, dp_sgd_update
 from client.privacy import noisy_release, operating_system_generator
 from common.config import Settings
 from common.data.user_items import UserItems
-from common.models import Arrays, FloatArray, Ials, Mf, Model
-from common.models.ncf import Ncf
+from common.models import Arrays, FloatArray, Model
 from common.models.ncf_averaged import AveragedNcf
 from common.seeding import generator
 
@@ -38,12 +37,13 @@ def local_update(
     """
     if isinstance(model, AveragedNcf):
         # The users' vectors of the noisy steps are gone; those for the users' own screens are fitted without noise.
-        return dp_sgd_update(model, state, train, plan_of(settings), entropy), model.fold_in(state, train)
+        update = dp_sgd_update(model, state, train, plan_of(settings), entropy)
+        return update, model.fold_in(state, train) if fitted is None else fitted
     phase = model.at(state)
-    if fitted is not None and isinstance(phase, Ials | Mf | Ncf):
-        update, user_vectors = phase.update_of(state, train, fitted), fitted
+    if fitted is None:
+        update, user_vectors = phase.local_step(state, train)
     else:
-        update, user_vectors = model.local_step(state, train)
+        update, user_vectors = phase.update_of(state, train, fitted), fitted
     if settings.noise == "gaussian":
         form = phase.noisy_form(train.item_count, settings.clipping_norm)
         update = noisy_release(

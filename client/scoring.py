@@ -8,7 +8,7 @@ from common.commitment import Score, commitment_of, score_message, sign
 from common.data.probe import ProbeShard
 from common.errors import Rejected
 from common.models import Arrays, Model, model_of
-from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, state_with_update_alone
 from common.update import decode_model, object_name
 from common.update_check import open_update
 from common.wire import PeerTask, RoundTask, SignedScore, Subject
@@ -19,12 +19,10 @@ WAD = 10**18
 class PeerWork:
     """The costly part of scoring. A simulation, whose peers share a process, replaces it by one that remembers."""
 
-    def base_metrics(
-        self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard
-    ) -> ShardMetrics:
+    def measure(self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard) -> MeasuredShard:
         """Measure the model that was sent on the shard of this digest."""
         del task, digest
-        return shard_metrics(model, state, shard)
+        return MeasuredShard(model, state, shard)
 
     def apply_alone(self, task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
         """Check that an update is the one committed to, decode and check it, and take the server's step with it alone.
@@ -51,7 +49,7 @@ def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[Sig
     account = folder.account
     model = model_of(round_task.settings)
     state = received_state(round_task, model, folder)
-    bases: dict[bytes, ShardMetrics] = {}
+    measured: dict[bytes, MeasuredShard] = {}
     scores = []
     for subject in task.subjects:
         shard = folder.probe_shards.get(subject.shard)
@@ -61,9 +59,9 @@ def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[Sig
             applied = work.apply_alone(task, model, state, subject)
         except Rejected:
             continue
-        if subject.shard not in bases:
-            bases[subject.shard] = work.base_metrics(round_task, model, state, subject.shard, shard)
-        gained = gain(shard_metrics(model, applied, shard), bases[subject.shard])
+        if subject.shard not in measured:
+            measured[subject.shard] = work.measure(round_task, model, state, subject.shard, shard)
+        gained = measured[subject.shard].gain(applied)
         judged = Score(subject.account, subject.commitment, subject.shard, _wad(gained.first), _wad(gained.second))
         message = score_message(round_task.domain, round_task.run_id, round_task.server_round, judged)
         scores.append(SignedScore(judged, sign(message, account.key)))

@@ -13,6 +13,7 @@ from common.data.client_part import ClientPart
 from common.errors import Rejected
 from common.evaluation import evaluate
 from common.models import Arrays, FloatArray, Model, model_of
+from common.models.on_device import on_device
 from common.rating_metrics import rating_errors
 from common.seeding import generator
 from common.update import Packed, decode_model, encode_update, object_name
@@ -20,24 +21,31 @@ from common.update_check import check_update
 from common.wire import RoundTask, TrainReply
 
 
-def train(task: RoundTask, node_id: int, folder: ParticipantFolder) -> TrainReply:
+def train(task: RoundTask, node_id: int, folder: ParticipantFolder, device: str = "cpu") -> TrainReply:
     """Answer a ``train`` message; asked again for the same round and model, with the same bytes.
 
     Only the binding of the node is signed anew: after its SuperLink has started again, a node has another id.
 
+    Args:
+        task: What is asked.
+        node_id: Flower's, of this node.
+        folder: The participant's.
+        device: Where to train, see `common.device`; all else is computed on the processor.
+
     Raises:
         Rejected: the model is not one that this client can train.
-        WrongUse: a file of the folder is missing or damaged, or the round was answered for another model.
+        WrongUse: a file of the folder is missing or damaged, the round was answered for another model, or the device
+            is not there.
         EnvironmentFailure: the disk refuses to keep the reply, so it is not sent.
     """
     account = folder.account
     binding = sign(node_binding_message(task.domain, task.run_id, account.address, node_id), account.key)
     with folder.answering():
         saved = folder.saved_reply(task.run_id, task.server_round, task.model_bytes)
-        return replace(saved, node_binding_signature=binding) if saved else _new_reply(task, binding, folder)
+        return replace(saved, node_binding_signature=binding) if saved else _new_reply(task, binding, folder, device)
 
 
-def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> TrainReply:
+def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder, device: str) -> TrainReply:
     """Train, and keep the signed reply before it is sent."""
     account = folder.account
     model = model_of(task.settings)
@@ -45,7 +53,8 @@ def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder) -> Tr
     settings = task.settings
     entropy = noise_generator(settings, account.address, task.server_round)
     fitted = folder.fitted_users(task.model_bytes)
-    update, user_vectors = local_update(settings, model, state, folder.part.train, entropy, fitted)
+    trained = on_device(model, state, device)
+    update, user_vectors = local_update(settings, trained, state, folder.part.train, entropy, fitted)
     personal = personalise(settings, model, state, folder.part.train, task.server_round - 1)
     forms, unsent = _compressed(task, model.at(state), update, folder)
     update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, forms))

@@ -104,6 +104,12 @@ class Settings:
     network_learning_rate: float = _setting(
         0.0, "ncf: first step of the network; 0: what was chosen for the optimizer", least=0.0, most=1e6
     )
+    learning_rate_decay: float = _setting(
+        0.15, "ncf: steps are divided by 1 + this times the steps taken; less suits more rounds", least=0.0, most=1e6
+    )
+    item_regularisation: float = _setting(
+        0.0, "ncf: strength of the penalty on item vectors; 0: what was chosen for the loss", least=0.0, most=1e6
+    )
     mf_regularisation: float = _setting(0.012, "mf: lambda, where the rating range has length 1", above=0.0, most=1e3)
     mf_learning_rate: float = _setting(
         30.0, "mf: step of the item factors, where the rating range has length 1", above=0.0, most=1e6

@@ -3,8 +3,8 @@
     tfedrs experiment ncf-reference --seeds 1 2 3
     tfedrs experiment ncf-reference --dataset ml-1m-ncf --factors 128 --clients 1 10 100 6040 --models ials gmf fused
 
-Settings are chosen on the validation columns. The clients that a round asks are trained as one batch. Set
-OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
+Settings are chosen on the validation columns. The clients that a round asks are trained as one batch; on a GPU, one
+after another. Set OPENBLAS_NUM_THREADS=1 for CPU seconds that mean something.
 """
 
 import argparse
@@ -21,11 +21,13 @@ from common.data.load import load_dataset
 from common.data.partition import partition_users
 from common.data.splits import Split, leave_one_out
 from common.data.user_items import UserItems
+from common.device import DEVICES, Device, resolved
 from common.models import ials_of
 from common.models.cohort import Cohort, cohort_step
 from common.models.fused import Fused
 from common.models.model import Model
 from common.models.ncf_chosen import ncf_of
+from common.models.on_device import on_device
 from common.models.warm_start import WarmStart
 from common.seeding import generator
 from experiments.baselines.array_rounds import Measured, measure
@@ -45,6 +47,7 @@ class Trained:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one Markdown table: a row for each model and number of clients, means over the seeds."""
     options = _parser().parse_args(arguments)
+    device = resolved(options.device)
     dataset = load_dataset(options.dataset, options.data_root)
     splits = {
         seed: leave_one_out(dataset, seed, train_on_validation=options.train_on_validation) for seed in options.seeds
@@ -61,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loss=options.loss,
         row_floor=options.row_floor,
         item_optimizer=options.item_optimizer,
+        item_learning_rate=options.item_learning_rate,
+        learning_rate_decay=options.learning_rate_decay,
+        item_regularisation=options.item_regularisation,
     )
     for label, model in models(options.ials_rounds, settings).items():
         if options.models and label not in options.models:
@@ -68,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for rounds in options.rounds:
             for clients in options.clients:
                 share = options.participation
-                trained = [train(model, dataset, splits[seed], clients, rounds, seed, share) for seed in options.seeds]
+                trained = [
+                    train(model, dataset, splits[seed], clients, rounds, seed, share, device) for seed in options.seeds
+                ]
                 print(f"| {label} | {rounds} | {clients} | {_numbers(trained)} |", flush=True)
 
 
@@ -95,7 +103,14 @@ def models(ials_rounds: int, settings: Settings) -> dict[str, Model]:
 
 
 def train(
-    model: Model, dataset: Dataset, split: Split, client_count: int, rounds: int, seed: int, participation: float
+    model: Model,
+    dataset: Dataset,
+    split: Split,
+    client_count: int,
+    rounds: int,
+    seed: int,
+    participation: float,
+    device: Device = "cpu",
 ) -> Trained:
     """Train on an even partition, or with everybody in one client; the clients of a round count alike.
 
@@ -107,17 +122,25 @@ def train(
         rounds: How many.
         seed: Decides start, partition and who takes part.
         participation: Share of the clients that a round asks, one at least.
+        device: Where clients train, see `common.models.on_device`.
     """
     clients = _clients(dataset, split, client_count, seed)
     state = model.initial_state(split.train.item_count, generator(seed, "initial-model"))
     started = time.process_time()
     asked, everybody = generator(seed, "participation"), Cohort.of(clients, np.ones(len(clients)))
     for _ in range(rounds):
-        cohort = everybody
+        taking_part, cohort = clients, everybody
         if participation < 1.0:
             chosen = asked.choice(len(clients), max(1, round(participation * len(clients))), replace=False)
-            cohort = Cohort.of([clients[at] for at in np.sort(chosen)], np.ones(len(chosen)))
-        state = model.apply(state, cohort_step(model, state, cohort))
+            taking_part = [clients[at] for at in np.sort(chosen)]
+            cohort = Cohort.of(taking_part, np.ones(len(taking_part)))
+        if device == "cpu":
+            fused = cohort_step(model, state, cohort)
+        else:
+            moved = on_device(model, state, device)
+            updates = [moved.local_step(state, own)[0] for own in taking_part]
+            fused = model.fuse(updates, cohort.weights.tolist())
+        state = model.apply(state, fused)
     seconds = (time.process_time() - started) / rounds
     return Trained(measure(model, state, model.fold_in(state, split.train), split), seconds)
 
@@ -144,6 +167,9 @@ def _numbers(trained: Sequence[Trained]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfedrs experiment ncf-reference", description=__doc__)
     parser.add_argument("--dataset", default="ml-latest-small-2016")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="of local steps under the softmax (%(default)s)"
+    )
     parser.add_argument("--data-root", type=Path, default=data_root(), help="(%(default)s)")
     parser.add_argument("--clients", type=int, nargs="+", default=[5, 1], help="1: everybody in one place")
     parser.add_argument("--participation", type=float, default=1.0, help="share of the clients that a round asks")
@@ -152,6 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loss", choices=LOSSES, default="softmax", help="of gmf, neumf and mlp")
     parser.add_argument("--row-floor", type=float, default=Settings.row_floor, help="of bce and bpr (%(default)s)")
     parser.add_argument("--item-optimizer", choices=OPTIMIZERS, default="adam")
+    for name in ("item_learning_rate", "learning_rate_decay", "item_regularisation"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(Settings, name))
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])

@@ -19,7 +19,7 @@ from common.data.probe import ProbeShard, draw_probe_pool
 from common.data.splits import leave_one_out
 from common.models import Arrays
 from common.models.mf import Mf
-from common.probe_scoring import gain, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, state_with_update_alone
 from common.seeding import generator
 from server.reputation import WAD, calibrate, learning_scale
 
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def score(model: Mf, state: Arrays, update: Arrays, pool: Sequence[ProbeShard]) -> float:
     """Return the median over the shards of the mean of both gains."""
     applied = state_with_update_alone(model, state, update, CLIENTS)
-    gains = [gain(shard_metrics(model, applied, shard), shard_metrics(model, state, shard)) for shard in pool]
+    gains = [MeasuredShard(model, state, shard).gain(applied) for shard in pool]
     return median((one.first + one.second) / 2 for one in gains)
 
 

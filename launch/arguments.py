@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from common.config import Settings, flag_of
 from common.errors import WrongUse
 from launch.data_arguments import DATA_EXAMPLES, add_data_commands
-from launch.machine_arguments import add_machine_commands, add_metrics_port
+from launch.machine_arguments import add_device, add_machine_commands, add_metrics_port
 from launch.operations_arguments import add_operations_commands
 
 _TRAINING_EXAMPLES = """\
@@ -141,6 +141,7 @@ def _add_training(commands: _Commands, name: str, help_text: str) -> None:
         metavar="FILE",
         help="with a chain by URL: the contracts to use (new ones); what they paid is kept beside FILE",
     )
+    add_device(where)
     where.add_argument("--tensorboard", action="store_true", help="write TensorBoard event files into the run folder")
     if name == "simulate":
         help_text = "fit the users of all clients of a round together: faster, the same to 1e-6 but not to the byte"

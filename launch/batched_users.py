@@ -10,32 +10,29 @@ from flwr.app import Message, MessageType
 
 from client.store import ParticipantFolder
 from common.data.user_items import UserItems
-from common.models import FloatArray, Ials, Mf, model_of
-from common.models.ncf import Ncf
+from common.models import FloatArray, model_of
+from common.models.on_device import on_device
 from common.update import decode_model
 from common.wire import read_round_task
-
-_BATCHED = (Ials, Mf, Ncf)
-"""Models whose users are fitted by themselves and before the update is made (`update_of`)."""
 
 
 class BatchedUsers:
     """The vectors that were fitted last, by client."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        """Remember where to fit, see `common.device`."""
+        self._device = device
         self._model_bytes = b""
         self._vectors: dict[ParticipantFolder, FloatArray] = {}
 
     def fit(self, asked: Sequence[tuple[ParticipantFolder, Message]]) -> None:
-        """Fit everybody whom these messages are for, where they ask for training or measuring with such a model."""
+        """Fit everybody whom these messages are for, where they ask for training or measuring."""
         self._vectors.clear()
         if not asked or asked[0][1].metadata.message_type not in (MessageType.TRAIN, MessageType.EVALUATE):
             return
         task = read_round_task(asked[0][1].content)
         state = decode_model(task.model_bytes).arrays
-        model = model_of(task.settings).at(state)
-        if not isinstance(model, _BATCHED):
-            return
+        model = on_device(model_of(task.settings), state, self._device)
         folders = [folder for folder, _ in asked]
         vectors = model.fold_in(state, UserItems.stacked([folder.part.train for folder in folders]))
         start = 0

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from common.atomic_file import write_atomically
+from common.device import Device
 from common.errors import EnvironmentFailure, WrongUse
 from launch.app_bundle import AppBundle, build_app_bundle
 from launch.certificates import write_certificates
@@ -45,6 +46,7 @@ class LocalFederation:
         port: int | None = None,
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda _sentence: None,
+        device: Device = "auto",
     ) -> None:
         """Remember what to start.
 
@@ -55,7 +57,9 @@ class LocalFederation:
             port: The SuperLink's port on 127.0.0.1; None lets the system pick one.
             environment: Variables for the ServerApps.
             say: Gets a sentence when a SuperNode ended and is started again.
+            device: Where the client apps train NCF.
         """
+        self._device = device
         self._app_dir = app_dir.resolve()
         self._folder = folder.resolve()
         self._client_dirs = [path.resolve() for path in client_dirs]
@@ -201,7 +205,9 @@ class LocalFederation:
         names = [f"supernode-{index:02d}" for index in range(len(self._client_dirs))]
         self._node_ids = tuple(map(self._control.register_node, public_keys, names))
         starts = [
-            partial(start_supernode, self._nodes, name, self._folder, client_dir, address, node_port)
+            partial(
+                start_supernode, self._nodes, name, self._folder, client_dir, address, node_port, device=self._device
+            )
             for name, client_dir, node_port in zip(names, self._client_dirs, node_ports, strict=True)
         ]
         self._kept = KeptNodes(starts, [start() for start in starts], self._say)

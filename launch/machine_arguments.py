@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from common.device import DEVICES
 from launch.federation_plan import EXAMPLE
 
 Add = Callable[[str, str, str], argparse.ArgumentParser]
@@ -14,6 +15,12 @@ def add_metrics_port(added: argparse._ActionsContainer) -> None:
     """Add `--metrics-port`."""
     text = "serve Prometheus metrics on this port of 127.0.0.1"
     added.add_argument("--metrics-port", type=int, metavar="PORT", help=text)
+
+
+def add_device(added: argparse._ActionsContainer) -> None:
+    """Add `--device`."""
+    text = "where clients train ncf under the softmax: auto is a GPU where torch sees one (%(default)s)"
+    added.add_argument("--device", choices=DEVICES, default="auto", help=text)
 
 
 def add_machine_commands(add: Add) -> None:
@@ -37,6 +44,7 @@ def add_machine_commands(add: Add) -> None:
     participate = add("participate", "a participant's machine", "  tfedrs participate cinema/participants/alice")
     participate.add_argument("folder", type=Path, metavar="DIR", help="as provision wrote it, with its keys")
     participate.add_argument("--chain", default="", metavar="URL", help="look whether this chain has the contracts")
+    add_device(participate)
 
     join = add(
         "join",

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.device import Device
+
 DATA_VARIABLE = "TFEDRS_DATA"
 
 
@@ -22,6 +24,7 @@ class RunOptions:
         metrics_port: Where to serve metrics; None serves none.
         data_root: Folder of the data sets that are not bundled.
         batch: Whether a simulation fits the users of all clients of a round together.
+        device: Where clients train NCF: "auto", "cpu" or "cuda".
     """
 
     out: Path | None
@@ -33,6 +36,7 @@ class RunOptions:
     tensorboard: bool = False
     metrics_port: int | None = None
     batch: bool = False
+    device: Device = "auto"
 
 
 def data_root() -> Path:

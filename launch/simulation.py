@@ -12,7 +12,7 @@ from client.store import ParticipantFolder
 from common.config import Settings
 from common.data.probe import ProbeShard
 from common.models import Arrays, FloatArray, Model
-from common.probe_scoring import ShardMetrics
+from common.probe_scoring import MeasuredShard
 from common.wire import PeerTask, RoundTask, Subject, TrainReply
 from launch.batched_users import BatchedUsers
 from launch.in_process_grid import InProcessGrid
@@ -31,16 +31,17 @@ def simulate(
     *,
     tensorboard: bool = False,
     batch: bool = False,
+    device: str = "cpu",
 ) -> Mapping[str, float]:
     """Run a prepared federation to its end, node after node; return the nodes' processor seconds by message type.
 
     Peers share this process, so what several of them need is computed once; the numbers are those of separate
     processes to the last bit, which a test compares. With `batch` the users of all clients of a round are fitted
-    together, and the numbers agree to 1e-6.
+    together, and the numbers agree to 1e-6. `device` is where clients train NCF, see `common.device`.
     """
-    batched = BatchedUsers()
+    batched = BatchedUsers(device)
     folders = _SharedFolders(batched)
-    app = build_app(open_folder=folders.open, peer_work=_SharedPeerWork())
+    app = build_app(open_folder=folders.open, peer_work=_SharedPeerWork(), device=device)
 
     def fit(asked: Sequence[tuple[Path, Message]]) -> None:
         batched.fit([(folders.open(path), message) for path, message in asked])
@@ -90,20 +91,18 @@ class _SharedFolders:
 
 
 class _SharedPeerWork(PeerWork):
-    """Remembers the work of one round: each base measured once, each update applied once for its whole committee."""
+    """Remembers the work of one round: each shard measured once, each update applied once for its whole committee."""
 
     def __init__(self) -> None:
         self._server_round = 0
-        self._bases: dict[bytes, ShardMetrics] = {}
+        self._measured: dict[bytes, MeasuredShard] = {}
         self._applied: dict[bytes, Arrays] = {}
 
-    def base_metrics(
-        self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard
-    ) -> ShardMetrics:
+    def measure(self, task: RoundTask, model: Model, state: Arrays, digest: bytes, shard: ProbeShard) -> MeasuredShard:
         self._forget_other_rounds(task)
-        if digest not in self._bases:
-            self._bases[digest] = super().base_metrics(task, model, state, digest, shard)
-        return self._bases[digest]
+        if digest not in self._measured:
+            self._measured[digest] = super().measure(task, model, state, digest, shard)
+        return self._measured[digest]
 
     def apply_alone(self, task: PeerTask, model: Model, state: Arrays, subject: Subject) -> Arrays:
         self._forget_other_rounds(task.round_task)
@@ -115,5 +114,5 @@ class _SharedPeerWork(PeerWork):
     def _forget_other_rounds(self, task: RoundTask) -> None:
         if task.server_round != self._server_round:
             self._server_round = task.server_round
-            self._bases.clear()
+            self._measured.clear()
             self._applied.clear()

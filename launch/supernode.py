@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.device import DEVICE_VARIABLE, Device
 from common.errors import WrongUse
 from launch.flower_environment import flower_environment, flower_program
 from launch.node_keys import NODE_KEY_FILE
@@ -22,6 +23,8 @@ def start_supernode(
     superlink_address: str,
     port: int,
     apps: Sequence[str] = (),
+    *,
+    device: Device = "auto",
 ) -> ChildProcess:
     """Start the SuperNode of the client whose key and authority lie in `client_dir`.
 
@@ -33,6 +36,7 @@ def start_supernode(
         superlink_address: "host:port", covered by the SuperLink's certificate.
         port: Where the node's own processes reach it, on 127.0.0.1.
         apps: sha256 of the app bundles that it may run, in hexadecimal; none means any.
+        device: Where the client app trains NCF.
     """
     pinned = [sys.executable, "-P", str(Path(__file__).with_name("pinned_supernode.py"))]
     command = [
@@ -46,7 +50,11 @@ def start_supernode(
     return supervisor.start(
         name,
         command,
-        environment={**flower_environment(folder / "flower" / name), ALLOWED_VARIABLE: " ".join(apps)},
+        environment={
+            **flower_environment(folder / "flower" / name),
+            ALLOWED_VARIABLE: " ".join(apps),
+            DEVICE_VARIABLE: device,
+        },
         folder=folder,
         log=folder / "logs" / f"{name}.log",
     )

@@ -61,14 +61,13 @@ class Fused:
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
         """Take both branches' steps."""
-        vectors: list[FloatArray] = []
+        user_vectors = self.fold_in(state, train)
+        return self.update_of(state, train, user_vectors), user_vectors
 
-        def step(model: Ials | Ncf | SampledNcf, prefix: str) -> Arrays:
-            update, own = model.local_step(part_of(state, prefix), train)
-            vectors.append(own)
-            return update
-
-        return self.of_both(step), np.concatenate(vectors, axis=1)
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return both branches' updates, each of its own columns of the vectors."""
+        vectors = self._columns(user_vectors)
+        return self.of_both(lambda model, prefix: model.update_of(part_of(state, prefix), train, vectors[prefix]))
 
     def fuse(self, updates: Sequence[Arrays], shares: Sequence[float]) -> Arrays:
         """Fuse each branch's parts."""
@@ -102,9 +101,9 @@ class Fused:
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
         """Return s_ui for every item. Shape (users, items)."""
-        length = self.ials.factors
-        scores = self.gmf.scores(part_of(state, GMF), np.ascontiguousarray(user_vectors[:, length:]))
-        scores += np.float32(self.weight) * self.ials.scores(part_of(state, IALS), user_vectors[:, :length])
+        vectors = self._columns(user_vectors)
+        scores = self.gmf.scores(part_of(state, GMF), vectors[GMF])
+        scores += np.float32(self.weight) * self.ials.scores(part_of(state, IALS), vectors[IALS])
         return scores
 
     def example_count(self, update: Arrays) -> int:
@@ -113,6 +112,12 @@ class Fused:
 
     def _branches(self) -> tuple[tuple[Ials | Ncf | SampledNcf, str], ...]:
         return (self.ials, IALS), (self.gmf, GMF)
+
+    def _columns(self, user_vectors: FloatArray) -> dict[str, FloatArray]:
+        """Return each branch's columns as it made them: products of views end in other bits."""
+        length = self.ials.factors
+        parts = {IALS: user_vectors[:, :length], GMF: user_vectors[:, length:]}
+        return {prefix: np.ascontiguousarray(part) for prefix, part in parts.items()}
 
     def of_both(self, make: Callable[[Ials | Ncf | SampledNcf, str], Arrays]) -> Arrays:
         """Return what `make` returns for each branch and its prefix, under the prefix."""

@@ -94,7 +94,7 @@ class Ials:
         return self.update_of(state, train, user_vectors), user_vectors
 
     def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
-        """Return the update of a client whose users were fitted, by `fold_in` on the same state."""
+        """Return the sums over a client's users."""
         item_factors = state["item_factors"]
         counts = np.bincount(train.items, minlength=train.item_count)
         row_ids = np.flatnonzero(counts)

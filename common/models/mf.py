@@ -118,7 +118,7 @@ class Mf:
         return self.update_of(state, train, user_vectors), user_vectors
 
     def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
-        """Return the update of a client whose users were fitted, by `fold_in` on the same state.
+        """Return the mean gradients over a client's ratings.
 
         With e_ui = t_ui - mu - b_u - b_i - p_u.q_i, the gradient is -sum_u e_ui p_u in q_i, -sum_u e_ui in b_i, and
         -sum_ui e_ui in mu. The server adds the items' penalties. mu's is divided by the users and not by the ratings

@@ -69,6 +69,12 @@ class Model(Protocol):
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
         """Train on one client's users. Returns its update and its user vectors, shape (users, factors)."""
 
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the update of a client whose users were fitted, by `fold_in` on the same state.
+
+        Vectors that were fitted among those of other clients differ in their last bits, and the update within 1e-6.
+        """
+
     def fuse(self, updates: Sequence[Arrays], shares: Sequence[float]) -> Arrays:
         """Return sum_k(share_k * update_k), added in the order given. Shares are not normalised."""
 

@@ -114,6 +114,12 @@ class Ncf:
         """How the network lies in its array."""
         return TowerLayout(0 if self.variant == "gmf" else self.tower_factors, self.tower_widths)
 
+    @property
+    def fitting_steps(self) -> tuple[int, int]:
+        """How many steps are taken on the line that stands for the tower, and then with the tower itself."""
+        # alone, the MLP is too far from linear for a start on the line
+        return (0, self.user_steps) if self.variant == "mlp" else (self.user_steps, self.tower_steps)
+
     def at(self, state: Arrays) -> "Ncf":
         """Return itself: every state is one of this model."""
         del state
@@ -138,7 +144,7 @@ class Ncf:
         return self._update(catalogue, train, vectors), vectors
 
     def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
-        """Return the update of a client whose users were fitted, by `fold_in` on the same state."""
+        """Return the mean gradients of the shared part, per exposure and interaction."""
         return self._update(self.catalogue(state), train, user_vectors)
 
     def _update(self, catalogue: Catalogue, train: UserItems, vectors: FloatArray) -> Arrays:
@@ -154,6 +160,12 @@ class Ncf:
         if catalogue.tower is not None:
             tower_sums, network_sum = catalogue.tower.gradient()
             factor_sums = np.concatenate((factor_sums, tower_sums), axis=1)
+        return self.means(train, factor_sums, bias_sums, network_sum)
+
+    def means(
+        self, train: UserItems, factor_sums: FloatArray, bias_sums: FloatArray, network_sum: FloatArray
+    ) -> Arrays:
+        """Return the update of a client whose gradients have these sums."""
         counts = np.bincount(train.items, minlength=train.item_count)
         exposure = (counts + self.display * train.user_count).astype(np.float32)
         return {
@@ -269,9 +281,7 @@ class Ncf:
     def fit(self, catalogue: Catalogue, histories: UserItems) -> FloatArray:
         """Fit users' vectors to a catalogue that is already there. Shape (users, vector length)."""
         prior = self.display * len(catalogue.item_bias)
-        # alone, the MLP is too far from linear for a start on the line
-        steps = (0, self.user_steps) if self.variant == "mlp" else (self.user_steps, self.tower_steps)
-        return fit(catalogue, histories, self.user_regularisation, prior, *steps)
+        return fit(catalogue, histories, self.user_regularisation, prior, *self.fitting_steps)
 
     def catalogue(self, state: Arrays) -> Catalogue:
         """Return what users' vectors are fitted to, in a form for many users."""

@@ -90,8 +90,13 @@ class AveragedNcf:
         For comparisons, and because every model has this method; a client that wants privacy never calls it. A row is
         stepped by its mean gradient per exposure, so that rare items move as far as popular ones.
         """
-        gradient, vectors = self.ncf.local_step(state, train)
-        return self.shortened({name: np.float32(-STEP) * gradient[name] for name in SHARED}), vectors
+        vectors = self.ncf.fold_in(state, train)
+        return self.update_of(state, train, vectors), vectors
+
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the step that `local_step` describes."""
+        gradient = self.ncf.update_of(state, train, user_vectors)
+        return self.shortened({name: np.float32(-STEP) * gradient[name] for name in SHARED})
 
     def shortened(self, update: Arrays) -> Arrays:
         """Return the update, or where it is longer than `largest_move`, one of just below that length.

@@ -20,32 +20,51 @@ class TowerGradient(NamedTuple):
     network: FloatArray
 
 
-class Tower:
-    """One network and the MLP vectors of one catalogue; users come a few at a time, at most `users_together`.
+class TensorTower:
+    """One network and the MLP vectors of one catalogue, on one device; users come a few at a time.
 
     The order is `scores`, then one of the two gradients for the same users, whose activations are kept in between.
     """
 
-    def __init__(self, layout: TowerLayout, network: FloatArray, item_vectors: FloatArray, users_together: int) -> None:
-        torch.set_num_threads(1)  # one thread gives the same bytes each time, and shares a machine with other clients
+    def __init__(
+        self,
+        layout: TowerLayout,
+        network: FloatArray,
+        item_vectors: FloatArray,
+        users_together: int,
+        device: str = "cpu",
+    ) -> None:
+        """Lay everything out.
+
+        Args:
+            layout: Of the network.
+            network: Shape (network size,).
+            item_vectors: Shape (items, vector length).
+            users_together: How many users come at once at most; memory is taken for these.
+            device: Torch's name of where to compute; all tensors given and returned are there.
+        """
+
+        def there(array: FloatArray) -> Tensor:
+            return torch.tensor(array, device=device)
+
         layers, output = layout.split(network)
         self._layout = layout
-        self._item_vectors = torch.tensor(item_vectors)
-        self._weights = [torch.tensor(weights) for weights, _ in layers]
-        self._biases = [torch.tensor(biases)[:, None] for _, biases in layers]
-        self._output = torch.tensor(output)
+        self._item_vectors = there(item_vectors)
+        self._weights = [there(weights) for weights, _ in layers]
+        self._biases = [there(biases)[:, None] for _, biases in layers]
+        self._output = there(output)
         self._user_weights, self._item_weights = self._weights[0].chunk(2, dim=1)
         self._item_inputs = torch.addmm(self._biases[0], self._item_weights, self._item_vectors.T)  # (units, items)
         shapes = [(users_together, width, len(item_vectors)) for width in layout.widths]
-        self._activations = [torch.empty(shape) for shape in shapes]
-        self._slopes = [torch.empty(shape) for shape in shapes]
+        self._activations = [torch.empty(shape, device=device) for shape in shapes]
+        self._slopes = [torch.empty(shape, device=device) for shape in shapes]
         self._sums = [torch.zeros_like(tensor) for tensor in (*self._weights, *self._biases, self._output)]
         self._item_input_sum = torch.zeros_like(self._item_inputs)
-        self._user_vectors = torch.empty((0, layout.vector_length))
+        self._user_vectors = torch.empty((0, layout.vector_length), device=device)
 
-    def scores(self, user_vectors: FloatArray) -> FloatArray:
+    def scores(self, user_vectors: Tensor) -> Tensor:
         """Return h . tower(m_u, z_i) for every item. Shape (users, items)."""
-        self._user_vectors = torch.tensor(user_vectors)
+        self._user_vectors = user_vectors
         users = len(user_vectors)
         inputs = (self._user_vectors @ self._user_weights.T)[:, :, None]  # (users, units, 1)
         last = torch.add(inputs, self._item_inputs, out=self._activations[0][:users]).relu_()
@@ -53,24 +72,20 @@ class Tower:
             self._weights[1:], self._biases[1:], self._activations[1:], strict=True
         ):
             last = torch.matmul(weights, last, out=activations[:users]).add_(biases).relu_()
-        scores: FloatArray = torch.matmul(self._output, last).numpy()
-        return scores
+        return torch.matmul(self._output, last)
 
-    def user_gradient(self, residuals: FloatArray) -> FloatArray:
+    def user_gradient(self, residuals: Tensor) -> Tensor:
         """Return sum_i residual_ui d score_ui / d m_u. Residuals: (users, items). Shape (users, vector length)."""
-        slopes = self._backwards(torch.from_numpy(residuals), summed=False)
-        gradient: FloatArray = (slopes.sum(dim=2) @ self._user_weights).numpy()
-        return gradient
+        return self._backwards(residuals, summed=False).sum(dim=2) @ self._user_weights
 
-    def add_gradient(self, residuals: FloatArray, network_shares: FloatArray | None = None) -> None:
+    def add_gradient(self, residuals: Tensor, shares: Tensor | None = None) -> None:
         """Add sum_ui residual_ui d score_ui / d (z, network) to what `gradient` will return.
 
         Args:
             residuals: Shape (users, items).
-            network_shares: Factors on the users in the network's sum; 1 where there are none. Shape (users,).
+            shares: Factors on the users in the network's sum; 1 where there are none. Shape (users,).
         """
-        shares = None if network_shares is None else torch.from_numpy(network_shares)
-        slopes = self._backwards(torch.from_numpy(residuals), summed=True, shares=shares)
+        slopes = self._backwards(residuals, summed=True, shares=shares)
         item_inputs = slopes.sum(dim=0)
         self._item_input_sum += item_inputs
         by_user = slopes.sum(dim=2)  # (users, units)
@@ -80,20 +95,17 @@ class Tower:
         self._sums[0] += torch.cat((by_user.T @ self._user_vectors, item_inputs @ self._item_vectors), dim=1)
         self._sums[len(self._weights)] += item_inputs.sum(dim=1, keepdim=True)
 
-    def gradient(self) -> TowerGradient:
-        """Return the sum of everything that `add_gradient` was given."""
+    def gradient(self) -> tuple[Tensor, Tensor]:
+        """Return the sums of everything that `add_gradient` was given, as in `TowerGradient`."""
         depth = len(self._weights)
         parts = [part.ravel() for pair in zip(self._sums[:depth], self._sums[depth:-1], strict=True) for part in pair]
-        return TowerGradient(
-            (self._item_input_sum.T @ self._item_weights).numpy(), torch.cat((*parts, self._sums[-1])).numpy()
-        )
+        return self._item_input_sum.T @ self._item_weights, torch.cat((*parts, self._sums[-1]))
 
-    def at_zero(self) -> tuple[FloatArray, FloatArray]:
+    def at_zero(self) -> tuple[Tensor, Tensor]:
         """Return every item's score for m = 0, shape (items,), and its slope in m there, (items, vector length)."""
-        scores = self.scores(self._user_vectors.new_zeros((1, self._layout.vector_length)).numpy())
-        slopes = self._backwards(torch.ones((1, self._item_inputs.shape[1])), summed=False)
-        jacobian: FloatArray = (slopes[0].T @ self._user_weights).numpy()
-        return scores[0], jacobian
+        scores = self.scores(self._user_vectors.new_zeros((1, self._layout.vector_length)))
+        slopes = self._backwards(self._item_inputs.new_ones((1, self._item_inputs.shape[1])), summed=False)
+        return scores[0], slopes[0].T @ self._user_weights
 
     def _backwards(self, residuals: Tensor, summed: bool, shares: Tensor | None = None) -> Tensor:
         """Return d loss / d (input of the first ReLU), (users, units, items); add up the later layers if asked to.
@@ -118,3 +130,37 @@ class Tower:
                 self._sums[depth + level] += counted.sum(dim=(0, 2))[:, None]
             slopes = torch.matmul(self._weights[level].T, slopes, out=self._slopes[level - 1][:users])
         return slopes
+
+
+class Tower:
+    """The same on the processor, for whoever has arrays."""
+
+    def __init__(self, layout: TowerLayout, network: FloatArray, item_vectors: FloatArray, users_together: int) -> None:
+        """See `TensorTower`."""
+        torch.set_num_threads(1)  # one thread gives the same bytes each time, and shares a machine with other clients
+        self._tower = TensorTower(layout, network, item_vectors, users_together)
+
+    def scores(self, user_vectors: FloatArray) -> FloatArray:
+        """Return h . tower(m_u, z_i) for every item. Shape (users, items)."""
+        scores: FloatArray = self._tower.scores(torch.tensor(user_vectors)).numpy()
+        return scores
+
+    def user_gradient(self, residuals: FloatArray) -> FloatArray:
+        """Return sum_i residual_ui d score_ui / d m_u. Residuals: (users, items). Shape (users, vector length)."""
+        gradient: FloatArray = self._tower.user_gradient(torch.from_numpy(residuals)).numpy()
+        return gradient
+
+    def add_gradient(self, residuals: FloatArray, network_shares: FloatArray | None = None) -> None:
+        """Add to what `gradient` will return; shares are factors on the users in the network's sum."""
+        shares = None if network_shares is None else torch.from_numpy(network_shares)
+        self._tower.add_gradient(torch.from_numpy(residuals), shares)
+
+    def gradient(self) -> TowerGradient:
+        """Return the sum of everything that `add_gradient` was given."""
+        item_vectors, network = self._tower.gradient()
+        return TowerGradient(item_vectors.numpy(), network.numpy())
+
+    def at_zero(self) -> tuple[FloatArray, FloatArray]:
+        """Return every item's score for m = 0, shape (items,), and its slope in m there, (items, vector length)."""
+        scores, slopes = self._tower.at_zero()
+        return scores.numpy(), slopes.numpy()

@@ -20,7 +20,7 @@ more than at the length, its penalty outweighs them. Rows that nobody touched in
 These losses are less accurate than the softmax (docs/measurements.md); their updates are smaller where clients are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, get_args
 
@@ -93,14 +93,21 @@ class SampledNcf:
         return self.ncf.initial_state(item_count, rng) | {"seed": rng.integers(0, 2**32, 1, dtype=np.uint32)}
 
     def local_step(self, state: Arrays, train: UserItems) -> tuple[Arrays, FloatArray]:
-        """Fit the users, then sum the gradients of the shared part over them, on the rows that they touch alone."""
-        batch = _Batch(self, state, train)
+        """Fit the users, then sum the gradients of the shared part over them: `update_of`."""
+        batch = Batch(self, state, train)
+        vectors = self._zeros(train)
+        return self._update(batch, batch.fitting(vectors), vectors), vectors
+
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the mean gradients of the rows that a client's users touch, per slot, and of the network."""
+        batch = Batch(self, state, train)
+        return self._update(batch, batch.slots(), user_vectors)
+
+    def _update(self, batch: "Batch", fitted: Iterable[tuple[slice, Slots]], vectors: FloatArray) -> Arrays:
         catalogue, width = batch.catalogue, len(batch.row_ids)
-        vectors = np.zeros((train.user_count, self.ncf.gmf_length + self.ncf.layout.vector_length), dtype=np.float32)
         factor_sums = np.zeros((width, self.gmf_length), dtype=np.float32)
         bias_sums, counts = np.zeros(width, dtype=np.float32), np.zeros(width, dtype=np.int64)
-        for users, slots in batch.slots():
-            vectors[users] = batch.fit(users, slots)
+        for users, slots in fitted:
             errors = slots.residuals(catalogue.scores(vectors[users]))
             factor_sums += errors.T @ vectors[users, : self.gmf_length]
             bias_sums += errors.sum(axis=0)
@@ -112,14 +119,16 @@ class SampledNcf:
             tower_sums, network_sum = catalogue.tower.gradient()
             factor_sums = np.concatenate((factor_sums, tower_sums), axis=1)
         slots_of_row = counts.astype(np.float32)
-        update: Arrays = {
+        return {
             "row_ids": batch.row_ids.astype(np.uint32),
             "item_factors": factor_sums / slots_of_row[:, None],
             "item_bias": bias_sums / slots_of_row,
             "counts": counts.astype(np.uint32),
-            "network": network_sum / np.float32(max(1, len(train.items))),
+            "network": network_sum / np.float32(max(1, int(batch.train.indptr[-1]))),
         }
-        return update, vectors
+
+    def _zeros(self, users: UserItems) -> FloatArray:
+        return np.zeros((users.user_count, self.gmf_length + self.ncf.layout.vector_length), dtype=np.float32)
 
     def fuse(self, updates: Sequence[Arrays], weights: Sequence[float]) -> Arrays:
         """Average rows by weight times count, with the floor, and the network by weight; in float64, then float32.
@@ -185,10 +194,9 @@ class SampledNcf:
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Minimise L over each user's vectors, all else held fixed, against the negatives that this state draws."""
-        batch = _Batch(self, state, histories)
-        vectors = np.zeros((histories.user_count, self.gmf_length + self.ncf.layout.vector_length), dtype=np.float32)
-        for users, slots in batch.slots():
-            vectors[users] = batch.fit(users, slots)
+        vectors = self._zeros(histories)
+        for _ in Batch(self, state, histories).fitting(vectors):
+            pass
         return vectors
 
     def scores(self, state: Arrays, user_vectors: FloatArray) -> FloatArray:
@@ -200,30 +208,45 @@ class SampledNcf:
         return int(update["counts"].sum(dtype=np.int64)) // slots_of_interaction(self.loss, self.negatives)
 
 
-class _Batch:
-    """A client's users, what was drawn for them, and the part of the catalogue that this touches."""
+class Batch:
+    """A client's users, what was drawn for them, and the part of the catalogue that this touches.
+
+    Attributes:
+        train: The users.
+        row_ids: Items that are theirs or drawn, ascending.
+        catalogue: Of these items alone, in the state that it was made for.
+    """
 
     def __init__(self, model: SampledNcf, state: Arrays, train: UserItems) -> None:
         key = generator(int(state["seed"][0]), "training-negatives", int(state["steps"][0])).integers(2**63)
         negatives = sample_training_negatives(train, model.negatives, int(key))
-        self._model, self._train = model, train
+        self._model, self.train = model, train
         self.row_ids = np.union1d(train.items, negatives)
         self._items = np.searchsorted(self.row_ids, train.items)
         self._negatives = np.searchsorted(self.row_ids, negatives)
+        self.catalogue = self.catalogue_in(state)
+
+    def catalogue_in(self, state: Arrays) -> Catalogue:
+        """Return the same items as they are in another state."""
         own = {name: state[name][self.row_ids] for name in ("item_factors", "item_bias")}
-        self.catalogue: Catalogue = model.ncf.catalogue(state | own)
-        self._features = self.catalogue.at_zero()[1]
+        return self._model.ncf.catalogue(state | own)
 
     def slots(self) -> Iterator[tuple[slice, Slots]]:
         """Yield a few users after another: their rows, and what the loss looks at."""
-        for users, own in groups(self._train, self.catalogue.users_together):
-            first, last = self._train.indptr[[users.start, users.stop]]
+        for users, own in groups(self.train, self.catalogue.users_together):
+            first, last = self.train.indptr[[users.start, users.stop]]
             items, negatives = self._items[first:last], self._negatives[first:last]
             yield users, Slots.of(self._model.loss, own, items, negatives, len(self.row_ids))
 
-    def fit(self, users: slice, slots: Slots) -> FloatArray:
-        """Return these users' vectors."""
-        ncf = self._model.ncf
-        counts = self._train.counts[users].astype(np.float32)[:, None]
-        penalty = np.float32(ncf.user_regularisation) * (counts + np.float32(self._model.prior_interactions))
-        return slots.fit(self.catalogue, self._features, penalty, ncf.user_steps)
+    def fitting(self, vectors: FloatArray) -> Iterator[tuple[slice, Slots]]:
+        """Yield what `slots` does, once these users' rows of `vectors` have been filled in."""
+        features, penalty = self.catalogue.at_zero()[1], self.penalties()
+        for users, slots in self.slots():
+            hessians = slots.hessians(features)
+            vectors[users] = slots.fit(self.catalogue, hessians, penalty[users], self._model.ncf.user_steps)
+            yield users, slots
+
+    def penalties(self) -> FloatArray:
+        """Return lam_u (n_u + c). Shape (users, 1)."""
+        counts = self.train.counts.astype(np.float32)[:, None]
+        return np.float32(self._model.ncf.user_regularisation) * (counts + np.float32(self._model.prior_interactions))

@@ -91,26 +91,35 @@ class Slots:
         spread[self.at] = errors
         return spread.reshape(scores.shape)
 
-    def fit(self, catalogue: Catalogue, features: FloatArray, penalty: FloatArray, steps: int) -> FloatArray:
+    def hessians(self, features: FloatArray, only: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Return sum_i w_ui F_i F_i' of every user. Shape (users, vector length, vector length).
+
+        Args:
+            features: F where users' vectors are zero, shape (items, vector length).
+            only: Which items to sum over, shape (items,); all where None.
+        """
+        users, items = self.shape
+        chosen = slice(None) if only is None else np.flatnonzero(only[self.at % items])
+        at, curvature = self.at[chosen], self.counts[chosen] * np.float32(CURVATURE[self.loss])
+        bounds = np.searchsorted(at, np.arange(users + 1) * items)
+        hessians = np.zeros((users, features.shape[1], features.shape[1]), dtype=np.float32)
+        for user in range(users):
+            own = slice(bounds[user], bounds[user + 1])
+            rows = features[at[own] - user * items]
+            hessians[user] = (rows * curvature[own, None]).T @ rows
+        return hessians
+
+    def fit(self, catalogue: Catalogue, hessians: FloatArray, penalty: FloatArray, steps: int) -> FloatArray:
         """Return the users' vectors, shape (users, vector length), after so many steps from zero.
 
         Args:
             catalogue: Held fixed.
-            features: F where users' vectors are zero, shape (items, vector length).
+            hessians: What `hessians` returns for it.
             penalty: lam_u times what it counts for, shape (users, 1).
             steps: How many.
         """
-        users, items = self.shape
-        bounds = np.searchsorted(self.at, np.arange(users + 1) * items)
-        curvature = self.counts * np.float32(CURVATURE[self.loss])
-        hessians = np.zeros((users, features.shape[1], features.shape[1]), dtype=np.float32)
-        for user in range(users):
-            own = slice(bounds[user], bounds[user + 1])
-            rows = features[self.at[own] - user * items]
-            hessians[user] = (rows * curvature[own, None]).T @ rows
-        hessians += penalty[:, :, None] * np.eye(features.shape[1], dtype=np.float32)
-        inverse = np.linalg.inv(hessians)
-        current = np.zeros((users, features.shape[1]), dtype=np.float32)
+        inverse = np.linalg.inv(hessians + penalty[:, :, None] * np.eye(hessians.shape[1], dtype=np.float32))
+        current = np.zeros(hessians.shape[:2], dtype=np.float32)
         last = np.zeros_like(current)
         for _ in range(steps):
             ahead = current + np.float32(MOMENTUM) * last

@@ -80,6 +80,10 @@ class WarmStart:
         """Train as the phase demands."""
         return self.at(state).local_step(state, train)
 
+    def update_of(self, state: Arrays, train: UserItems, user_vectors: FloatArray) -> Arrays:
+        """Return the update that the phase demands."""
+        return self.at(state).update_of(state, train, user_vectors)
+
     def fuse(self, updates: Sequence[Arrays], weights: Sequence[float]) -> Arrays:
         """Fuse the updates of each phase among themselves."""
         if not updates:

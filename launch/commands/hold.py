@@ -36,7 +36,9 @@ def hold(settings: Settings, options: RunOptions, console: Console) -> NoReturn:
         say_what_starts(console, ready)
         environment = {COORDINATOR_VARIABLE: str(ready.federation.folder), CHAIN_VARIABLE: ready.chain_url}
         with (
-            LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs, environment=environment) as federation,
+            LocalFederation(
+                PROJECT_ROOT, ready.folder, ready.client_dirs, environment=environment, device=options.device
+            ) as federation,
             serve_metrics(ready.folder, options.metrics_port, federation.online),
         ):
             home = ready.folder / "flower" / "cli"

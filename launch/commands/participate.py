@@ -8,6 +8,7 @@ from rich.console import Console
 
 from client.store import DATA_FILE
 from common.account import load_account
+from common.device import Device
 from common.errors import EnvironmentFailure, WrongUse
 from contracts.deployment import Deployment
 from launch.greeting import check_certificate, check_node
@@ -20,12 +21,13 @@ from server.federation import DEPLOYMENT_FILE
 _TICK_SECONDS = 0.5
 
 
-def participate(folder: Path, chain: str, console: Console) -> NoReturn:
+def participate(folder: Path, chain: str, device: Device, console: Console) -> NoReturn:
     """Check certificate, node and chain, start the SuperNode, and stay.
 
     Args:
         folder: As `tfedrs provision` wrote it.
         chain: URL by which this machine sees the chain; "" does not look.
+        device: Where to train NCF.
         console: For people.
 
     Raises:
@@ -53,7 +55,14 @@ def participate(folder: Path, chain: str, console: Console) -> NoReturn:
     (port,) = free_ports(1)
     with Supervisor() as supervisor:
         node = start_supernode(
-            supervisor, "supernode", folder / "work", folder, participant.superlink, port, participant.apps
+            supervisor,
+            "supernode",
+            folder / "work",
+            folder,
+            participant.superlink,
+            port,
+            participant.apps,
+            device=device,
         )
         console.print(
             f"{participant.name} takes part in {participant.federation}; Ctrl-C ends it. Log: {node.log}",

@@ -37,7 +37,9 @@ def run(settings: Settings, options: RunOptions, console: Console) -> dict[str, 
             say_what_starts(console, ready)
             with to_be_resumed(ready), serve_metrics(ready.folder, options.metrics_port):
                 progress.say(f"starting SuperLink and {settings.clients} SuperNodes")
-                with LocalFederation(PROJECT_ROOT, ready.folder, ready.client_dirs, say=progress.note) as federation:
+                with LocalFederation(
+                    PROJECT_ROOT, ready.folder, ready.client_dirs, say=progress.note, device=options.device
+                ) as federation:
                     start_seconds = time.monotonic() - began
                     run_id = federation.submit(
                         settings.to_run_config()

@@ -38,6 +38,7 @@ def simulate(settings: Settings, options: RunOptions, console: Console) -> dict[
                     on_reply=lambda: progress.look_at(report_path),
                     tensorboard=options.tensorboard,
                     batch=options.batch,
+                    device=options.device,
                 )
             cpu_seconds = {
                 "train": node_cpu[MessageType.TRAIN],

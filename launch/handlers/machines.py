@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from common.device import resolved
 from launch.handlers.say import say
 
 
@@ -33,7 +34,9 @@ def participate(parsed: argparse.Namespace) -> dict[str, Any]:
 
     from launch.commands.participate import participate as stay  # noqa: PLC0415
 
-    stay(parsed.folder, parsed.chain, Console(stderr=True, quiet=parsed.json))
+    if parsed.device == "cuda":
+        resolved(parsed.device)
+    stay(parsed.folder, parsed.chain, parsed.device, Console(stderr=True, quiet=parsed.json))
 
 
 def join(parsed: argparse.Namespace) -> dict[str, Any]:

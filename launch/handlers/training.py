@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from common.config import Settings
+from common.device import resolved
 from common.errors import WrongUse
 
 
@@ -56,7 +57,10 @@ def _train(
         tensorboard=parsed.tensorboard,
         metrics_port=getattr(parsed, "metrics_port", None),
         batch=getattr(parsed, "batch", False),
+        device=parsed.device,
     )
+    if options.device == "cuda":
+        resolved(options.device)  # says so at once, and not by the first client's failure
     console = Console(stderr=True, quiet=parsed.json)
     report = train(settings, options, console)
     say_what_came_out(console, report)

@@ -11,7 +11,7 @@ from common.commitment import commitment_of
 from common.data.probe import ProbeShard
 from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
-from common.probe_scoring import ShardMetrics, gain, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, ShardMetrics, state_with_update_alone
 from common.update_check import open_update
 from server.aggregation import next_state
 from server.gates import closed_gates
@@ -130,7 +130,7 @@ def _check_scores(
     public: PublicRound, model: Model, state: Arrays, updates: Mapping[str, Arrays], shards: Mapping[bytes, ProbeShard]
 ) -> float:
     """Return the largest difference between a signed gain and the recomputed one."""
-    bases: dict[bytes, ShardMetrics] = {}
+    measured: dict[bytes, MeasuredShard] = {}
     applied = {
         account: state_with_update_alone(model, state, update, len(updates)) for account, update in updates.items()
     }
@@ -141,11 +141,11 @@ def _check_scores(
         shard = shards.get(score.shard)
         if shard is None:
             raise Mismatch(public.server_round, None, "probe pool", "the one at hand lacks a shard of this round")
-        if score.shard not in bases:
-            bases[score.shard] = shard_metrics(model, state, shard)
+        if score.shard not in measured:
+            measured[score.shard] = MeasuredShard(model, state, shard)
         key = (score.subject, score.shard)
         if key not in gains:
-            gains[key] = gain(shard_metrics(model, applied[score.subject], shard), bases[score.shard])
+            gains[key] = measured[score.shard].gain(applied[score.subject])
         for field, said, found in (
             ("ndcg_gain_wad", score.ndcg_gain_wad, gains[key].first),
             ("hit_gain_wad", score.hit_gain_wad, gains[key].second),

@@ -9,7 +9,7 @@ from client.store import ParticipantFolder
 from client.training import train
 from common.commitment import check_signature, commitment_of, score_message
 from common.models import Arrays, model_of
-from common.probe_scoring import gain, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, shard_metrics, state_with_update_alone
 from common.update import Packed, decode_model, decode_update, encode_update, object_name
 from common.wire import PeerTask, RoundTask, SignedScore, Subject
 from tests.small_federation import ITEMS, SETTINGS, WAD, SmallFederation
@@ -147,6 +147,6 @@ def test_an_update_of_zeros_loses_what_the_model_has_learnt(task: RoundTask, sma
     zeros = honest | {name: np.zeros_like(honest[name]) for name in ("residual", "gram")}
     applied = state_with_update_alone(MODEL, state, zeros, COHORT)
     for shard in small.data.probe:
-        lost = gain(shard_metrics(MODEL, applied, shard), shard_metrics(MODEL, state, shard))
+        lost = MeasuredShard(MODEL, state, shard).gain(applied)
         assert lost.first < -0.05
         assert lost.second < -0.05

@@ -8,7 +8,7 @@ import pytest
 from common.data.load import load_dataset
 from common.data.probe import draw_probe_pool
 from common.models.mf import Mf
-from common.probe_scoring import ShardMetrics, gain, score_update, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, ShardMetrics, gain, shard_metrics, state_with_update_alone
 
 MODEL = Mf(factors=8)
 COHORT = 5
@@ -25,6 +25,10 @@ def federation():
         updates = [MODEL.local_step(states[-1], client)[0] for client in clients]
         states.append(MODEL.apply(states[-1], MODEL.fuse(updates, [1.0] * COHORT)))
     return pool[0], clients, states, pool
+
+
+def gain_of(state, update, shard):
+    return MeasuredShard(MODEL, state, shard).gain(state_with_update_alone(MODEL, state, update, COHORT))
 
 
 def test_metrics_are_the_logarithms_of_the_errors_of_the_held_out_ratings(federation):
@@ -50,25 +54,22 @@ def test_honest_updates_gain_while_there_is_much_to_learn_and_lose_little_later(
     for state, least in ((states[0], 0.0), (states[1], -0.15)):
         for own in clients:
             update = MODEL.local_step(state, own)[0]
-            gains = [
-                score_update(MODEL, state, update, COHORT, shard, shard_metrics(MODEL, state, shard)) for shard in pool
-            ]
+            gains = [gain_of(state, update, shard) for shard in pool]
             assert median(gain.first + gain.second for gain in gains) > least
 
 
 def test_doing_nothing_gains_nothing_and_turning_round_loses(federation):
     shard, clients, states, _ = federation
     state = states[0]
-    base = shard_metrics(MODEL, state, shard)
     honest = MODEL.local_step(state, clients[0])[0]
     nothing = {name: array[:0] for name, array in honest.items() if name not in ("mean", "users")}
     nothing |= {"mean": np.zeros(1, np.float32), "users": honest["users"]}
     MODEL.check_update(nothing, len(state["item_bias"]))
-    idle = score_update(MODEL, state, nothing, COHORT, shard, base)
+    idle = gain_of(state, nothing, shard)
     assert (idle.first, idle.second) == (0.0, 0.0)
     turned = honest | {name: -honest[name] for name in ("item_factors", "item_bias", "mean")}
     MODEL.check_update(turned, len(state["item_bias"]))
-    lost = score_update(MODEL, state, turned, COHORT, shard, base)
+    lost = gain_of(state, turned, shard)
     assert lost.first < -0.02
     assert lost.second < -0.02
 
@@ -77,8 +78,7 @@ def test_scoring_is_deterministic_and_changes_nothing(federation):
     shard, clients, states, _ = federation
     update = MODEL.local_step(states[1], clients[2])[0]
     before = {name: array.tobytes() for name, array in states[1].items()}
-    base = shard_metrics(MODEL, states[1], shard)
-    scores = [score_update(MODEL, states[1], update, COHORT, shard, base) for _ in range(2)]
+    scores = [gain_of(states[1], update, shard) for _ in range(2)]
     assert scores[0] == scores[1]
     assert {name: array.tobytes() for name, array in states[1].items()} == before
 
@@ -89,8 +89,7 @@ def test_gains_stay_within_one_whatever_the_update_does(federation):
     items = len(states[0]["item_bias"])
     form = MODEL.noisy_form(items, 1.0)
     wild = {name: rng.normal(0.0, 1e6, shape).astype(dtype) for name, (dtype, shape) in form.noisy.items()}
-    base = shard_metrics(MODEL, states[2], shard)
-    gained = score_update(MODEL, states[2], wild | form.public, COHORT, shard, base)
+    gained = gain_of(states[2], wild | form.public, shard)
     assert -1 <= gained.first < 0
     assert -1 <= gained.second < 0
     assert all(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.account import PASSPHRASE_FILE, development_account, save_account
+from common.device import resolved
 from contracts.deployment import Deployment
 from launch.chain_choice import open_chain
 from launch.cli import main
@@ -112,6 +113,14 @@ def test_what_only_one_command_can_do(fails: Fails) -> None:
     assert "--hold" in fails("simulate", "--hold")
     assert fails("run", "--hold", "--json").startswith("A federation that is held has no report of its own; ")
     assert fails("run", "--hold", "--tensorboard").endswith('add -c "tensorboard=true" to `flwr run`.')
+
+
+@pytest.mark.skipif(resolved("auto") == "cuda", reason="this machine has what the test must lack")
+@pytest.mark.parametrize("command", [("run",), ("run", "--hold"), ("simulate",), ("participate", "folder")])
+def test_a_device_that_is_not_there(command: tuple[str, ...], fails: Fails) -> None:
+    said = fails(*command, "--device", "cuda")
+    assert said == "Torch sees no CUDA device on this machine: choose --device auto or cpu."
+    assert "choose from 'auto', 'cpu', 'cuda'" in fails(*command, "--device", "tpu")
 
 
 # --- data

@@ -7,6 +7,7 @@ import client.app
 from common.account import development_account, save_account
 from common.models import Ials, Mf
 from common.models.ncf import Ncf
+from common.models.ncf_sampled import Batch
 from common.update import decode_update
 from launch import simulation
 from launch.batched_users import BatchedUsers
@@ -18,6 +19,10 @@ MODELS = {
     "ials": {},
     "mf": {"model": "mf"},
     "gmf": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0},
+    "fused": {"model": "ncf"},
+    "bce": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "loss": "bce"},
+    "bpr with a network": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0, "loss": "bpr"},
+    "fused with bce": {"model": "ncf", "loss": "bce"},
     "neumf after ials": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 1},
     "drawn clients": {"participation": 0.5},
 }
@@ -64,7 +69,7 @@ def test_clients_trained_as_one_batch_send_what_they_send_one_by_one(tmp_path, m
     settings = replace(SETTINGS, **MODELS[name])
     federation = prepare(tmp_path / "clients", settings, rated_dataset())
     fitted, replies = [], []
-    for kind, method in ((Ials, "fold_in"), (Mf, "fold_in"), (Ncf, "fit")):
+    for kind, method in ((Ials, "fold_in"), (Mf, "fold_in"), (Ncf, "fit"), (Batch, "fitting")):
         monkeypatch.setattr(kind, method, counting(getattr(kind, method), fitted))
     monkeypatch.setattr(client.app, "train", recording(client.app.train, replies))
     apart = simulated(federation, tmp_path / "apart", batch=False)
