@@ -103,9 +103,11 @@ def _record(path: Path, settings: Mapping[str, Settings]) -> dict[str, Any]:
         return {}
     record: dict[str, Any] = parse_json(path.read_bytes())["datasets"]
     for name, own in settings.items():
-        before = record.get(name, {}).get("settings") or _shared(own)
-        if before != _shared(own):
-            changed = sorted(key for key, value in _shared(own).items() if before.get(key) != value)
+        if name not in record or record[name]["refusal"]:
+            continue
+        before = _shared(Settings()) | record[name]["settings"]  # a setting that came since had its default
+        changed = sorted(key for key, value in _shared(own).items() if before[key] != value)
+        if changed:
             raise WrongUse(
                 f"{path} has {name} measured with other settings ({', '.join(changed)}); choose another --out."
             )

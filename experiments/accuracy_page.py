@@ -104,7 +104,7 @@ def _section(dataset: str, entry: Mapping[str, Any]) -> list[str]:
 def _settings(settings: Mapping[str, Any]) -> str:
     """Say what the rounds were made with: three settings always, others where they are not the defaults."""
     always = ("clients", "rounds", "factors")
-    rest = [key for key, value in settings.items() if key not in always and value != _DEFAULTS[key]]
+    rest = [key for key, value in settings.items() if key not in always and value != _DEFAULTS.get(key)]
     return ", ".join(f"{key} {str(settings[key]).lower()}" for key in (*always, *rest))
 
 

@@ -94,6 +94,14 @@ def test_what_was_measured_is_not_measured_again(folder, monkeypatch):
     assert asked == [(method, 2) for method in METHODS]
 
 
+def test_a_record_from_before_a_setting_came_goes_on(folder, tmp_path, capsys):
+    record = json.loads((folder / "accuracy.json").read_text())
+    del record["datasets"]["ml-latest-small-2016"]["settings"]["top-rows"]
+    (tmp_path / "accuracy.json").write_text(json.dumps(record))
+    main([*FLAGS, *SMALL, "--out", str(tmp_path)])
+    assert "## ml-latest-small-2016" in capsys.readouterr().out
+
+
 def test_other_settings_of_a_data_set_need_another_folder(folder, monkeypatch):
     with pytest.raises(WrongUse, match=r"ml-latest-small-2016 measured with other settings \(rounds\)"):
         main([*FLAGS, *SMALL, "--rounds", "2", "--out", str(folder)])
