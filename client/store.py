@@ -26,14 +26,14 @@ from common.account import SigningAccount, load_account
 from common.atomic_file import refusals_of_the_disk, remove_leftovers, write_atomically
 from common.bounded_json import parse_json
 from common.data.client_part import ClientPart
-from common.data.probe import ProbeShard, load_probe_pool
+from common.data.probe import PROBE_FILE, ProbeShard, load_probe_pool
 from common.declaration import Declaration, load_declaration
 from common.errors import WrongUse
 from common.models import Arrays, FloatArray
 from common.update import object_name
 from common.wire import TrainReply
 
-DATA_FILE, CATALOGUE_FILE, PROBE_FILE = "data.npz", "catalogue.json", "probe.npz"
+DATA_FILE, CATALOGUE_FILE = "data.npz", "catalogue.json"
 AVAILABILITY_FILE = "availability.toml"
 USER_VECTORS_FILE, PERSONAL_FILE, LOCK_FILE = "user-vectors.npz", "personal.npz", "answering.lock"
 _ROUNDS_KEPT, _RUNS_KEPT = 2, 4

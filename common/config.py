@@ -18,7 +18,8 @@ VARIANTS = ("fused", "neumf", "gmf", "mlp")
 LOSSES = ("softmax", "bce", "bpr")
 OPTIMIZERS = ("adam", "yogi", "avg", "avgm")
 NOISES = ("none", "gaussian", "dp-sgd")
-KEPT = ("last", "best")
+KEPT = ("auto", "last", "best")
+WARM_STARTS = ("ials", "gmf-mlp")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 COMPRESSIONS = ("none", "float16", "int8", "top-rows")
 AGGREGATIONS = ("reputation", "fedavg")
@@ -60,7 +61,17 @@ class Settings:
     target: float = _setting(
         0.0, "end once a model reaches this validation NDCG@10 (mf: RMSE); 0: none", least=0.0, most=1e4
     )
-    keep: str = _setting("last", "the model that the run ends with: its last, or its best on validation", choices=KEPT)
+    keep: str = _setting(
+        "auto",
+        "the model that the run ends with: its last, or its best on validation; auto: the best after a warm start",
+        choices=KEPT,
+    )
+    pretraining_rounds: int = _setting(
+        0,
+        "rounds on the volunteers' public histories that the first model is made by; 0: it is random",
+        least=0,
+        most=1000,
+    )
     seed: int = _setting(1, "decides initialisation, splits, partitions and volunteers", least=0, most=2**53 - 1)
     partition: str = _setting("even", "how users are spread over clients", choices=PARTITIONS)
     partition_alpha: float = _setting(
@@ -77,8 +88,13 @@ class Settings:
     variant: Literal["fused", "neumf", "gmf", "mlp"] = _setting(
         "fused", "ncf: GMF beside iALS, both branches of NeuMF, or one of them", choices=VARIANTS
     )
+    warm_start: Literal["ials", "gmf-mlp"] = _setting(
+        "ials",
+        "ncf: what neumf and gmf start from: federated iALS, or (neumf) GMF and MLP trained side by side",
+        choices=WARM_STARTS,
+    )
     warm_start_rounds: int = _setting(
-        2, "ncf: rounds of federated iALS that neumf's and gmf's item factors start from", least=0, most=100_000
+        2, "ncf: rounds of the warm start; 0: neumf and gmf start from nothing", least=0, most=100_000
     )
     loss: Literal["softmax", "bce", "bpr"] = _setting(
         "softmax",
@@ -198,6 +214,10 @@ class Settings:
             )
         if self.noise == "gaussian" and self.model == "ncf" and self.variant == "fused":
             raise WrongUse("--noise gaussian clips one branch: choose --variant gmf, neumf or mlp, or --model ials.")
+        if self.warm_start == "gmf-mlp" and (self.model != "ncf" or self.variant != "neumf"):
+            raise WrongUse("--warm-start gmf-mlp joins the branches of NeuMF: add --model ncf --variant neumf.")
+        if self.warm_start == "gmf-mlp" and self.noise == "gaussian" and self.warm_started:
+            raise WrongUse("--noise gaussian clips one branch: with --warm-start gmf-mlp choose --noise none, or ials.")
         if self.noise == "dp-sgd" and self.loss != "softmax":
             raise WrongUse("--noise dp-sgd has a loss of its own: leave out --loss.")
         if self.loss != "softmax" and self.compression == "top-rows":
@@ -215,6 +235,11 @@ class Settings:
             raise WrongUse(
                 f"--least-rating must be below --greatest-rating, not {self.least_rating} of {self.greatest_rating}."
             )
+
+    @property
+    def warm_started(self) -> bool:
+        """Whether the run changes its model on the way, from that of the warm start to NCF."""
+        return self.model == "ncf" and self.variant in ("neumf", "gmf") and self.warm_start_rounds > 0
 
     @classmethod
     def from_run_config(cls, run_config: Mapping[str, object]) -> Self:

@@ -75,8 +75,8 @@ CASES = {
     ),
     "bundled-ncf": Case(
         "Bundled MovieLens, NCF: NeuMF",
-        {"model": "ncf", "variant": "neumf", "rounds": 8},
-        "NeuMF after two rounds of federated iALS.",
+        {"model": "ncf", "variant": "neumf", "rounds": 8, "keep": "last"},
+        "NeuMF after two rounds of federated iALS; its last model, beside the central one of as many rounds.",
     ),
     "bundled-mf": Case(
         "Bundled MovieLens, matrix factorization of ratings",

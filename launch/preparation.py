@@ -9,7 +9,7 @@ import numpy as np
 from eth_hash.auto import keccak
 from numpy.typing import NDArray
 
-from client.store import CATALOGUE_FILE, DATA_FILE, PROBE_FILE
+from client.store import CATALOGUE_FILE, DATA_FILE
 from common.account import SigningAccount, development_account, random_account, save_account
 from common.atomic_file import write_atomically
 from common.config import Settings
@@ -18,7 +18,7 @@ from common.data.client_parts import cut_client_part
 from common.data.dataset import Dataset
 from common.data.load import load_dataset
 from common.data.partition import ClientSummary, partition_users, summarise_partition
-from common.data.probe import ProbeShard, draw_probe_pool, save_probe_pool
+from common.data.probe import PROBE_FILE, ProbeShard, draw_probe_pool, save_probe_pool
 from common.data.rating_range import check_rating_range
 from common.data.splits import Split, leave_one_out
 from common.data.user_items import UserItems

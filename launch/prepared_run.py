@@ -9,6 +9,7 @@ from common.account import SigningAccount, load_account, save_account
 from common.config import Settings
 from common.data.catalogue import Catalogue
 from common.data.partition import ClientSummary
+from common.data.probe import PROBE_FILE, save_probe_pool
 from common.errors import WrongUse
 from contracts.deployment import WEI_PER_TOKEN, Deployment
 from launch.chain_choice import external_url, open_chain
@@ -158,6 +159,7 @@ def _write(
         given_deployment=options.deployment and options.deployment.absolute(),
     )
     save_federation(federation, committee_secret(settings, development=development))
+    save_probe_pool(coordinator_dir / PROBE_FILE, data.probe)
     client_dirs = write_client_folders(folder / "participants", data, accounts.clients, development=development)
     link_latest(folder)
     addresses = tuple(account.address for account in accounts.clients)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from common.data.partition import ClientSummary
 from launch.prepared_run import PreparedRun
+from server.convergence import LAST
 
 _ROWS_SHOWN = 10
 _BAR_COLUMNS = 20
@@ -176,11 +177,11 @@ def clients_table(report: dict[str, Any], accounts: Sequence[str]) -> Table:
 
 
 def ending_line(report: dict[str, Any]) -> str | None:
-    """Say why the run ended before its last round, and with which model; None where it is its last round's."""
+    """Say why the run ended before its last round, and with which model; None where nothing else was asked for."""
     chosen, reason = report["chosen_round"], report["stopped_early"]
     parts = [f"early: {reason}"] if reason else []
-    if chosen != len(report["rounds"]):
-        parts.append(f"with the model of round {chosen}, the best on validation")
+    if report["chosen_as"] != LAST:
+        parts.append(f"with the model of round {chosen}, {report['chosen_as']}")
     return f"Ended   {'; '.join(parts)}" if parts else None
 
 

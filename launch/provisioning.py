@@ -6,6 +6,7 @@ from pathlib import Path
 from common.account import development_account, load_account, random_account, save_account
 from common.atomic_file import write_atomically
 from common.data.catalogue import Catalogue
+from common.data.probe import PROBE_FILE, save_probe_pool
 from common.errors import WrongUse
 from launch.admitted_nodes import AdmittedNode
 from launch.app_bundle import build_app_bundle
@@ -99,6 +100,7 @@ def provision(
         development=endpoint.development,
     )
     save_federation(federation, committee_secret(plan.settings, development=endpoint.development))
+    save_probe_pool(coordinator_dir / PROBE_FILE, data.probe)
     write_atomically(coordinator_dir / PLAN_FILE, plan_text)
     certificates = write_public_certificates(coordinator_dir, plan)
     app = build_app_bundle(PROJECT_ROOT).sha256

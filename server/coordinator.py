@@ -12,11 +12,11 @@ from common.errors import WrongUse
 from common.log_lines import log_context, run_field
 from common.models import model_of
 from common.record_fields import bytes_record
-from common.seeding import generator
 from common.update import Packed, encode_model
 from common.wire import RoundTask, round_config
 from contracts.deployment import WEI_PER_TOKEN
-from server.federation import Federation, earned_before, read_rewards
+from server.federation import Federation, earned_before, load_public_pool, read_rewards
+from server.initial_model import initial_model
 from server.ledger import Ledger
 from server.run_folder import Checkpoint, RunFolder
 from server.run_recorder import RunRecorder
@@ -49,7 +49,8 @@ def coordinate(
         tensorboard: Whether to write TensorBoard events there.
 
     Raises:
-        WrongUse: fewer accounts are registered than the settings have clients, or earlier rewards are unknown.
+        WrongUse: fewer accounts are registered than the settings have clients, earlier rewards are unknown, or the
+            public data that the run is to be pre-trained on are not those of the federation.
         CheckFailed: a file that the run goes on from was altered.
         LedgerConflict: the ledger holds another history of this run.
     """
@@ -64,7 +65,8 @@ def coordinate(
         )
     checkpoint = folder.load_checkpoint()
     if checkpoint is None:
-        state = model.initial_state(federation.item_count, generator(settings.seed, "initial-model"))
+        pool = load_public_pool(federation) if settings.pretraining_rounds else ()
+        state = initial_model(settings, federation.item_count, pool)
         model_bytes = encode_model(Packed(model.name, federation.item_count, state))
         checkpoint = Checkpoint(
             run_id=federation.new_run_id(settings, ledger.run_count()),

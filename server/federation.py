@@ -3,6 +3,7 @@
 account.json  account.pass   the account that writes to the ledger
 committee.secret             what the secret ends s_T of the runs' seed chains come from (mode 600)
 federation.json              public: catalogue, probe shards, data hashes, the settings it was prepared with
+probe.npz                    public: the probe pool, whose digests federation.json has
 deployment.json              public: where the contracts are
 deployment.rewards.json      public: all rewards earned on this ledger so far
 
@@ -22,6 +23,7 @@ from common.account import SigningAccount, load_account
 from common.atomic_file import write_atomically
 from common.bounded_json import parse_json
 from common.config import Settings
+from common.data.probe import PROBE_FILE, ProbeShard, load_probe_pool
 from common.errors import WrongUse
 from server.ledger import RoundRecord
 
@@ -135,6 +137,19 @@ def load_federation(folder: Path) -> Federation:
         raise WrongUse(
             f"{folder / FEDERATION_FILE} cannot be read ({error}); let the launcher write it again."
         ) from error
+
+
+def load_public_pool(federation: Federation) -> tuple[ProbeShard, ...]:
+    """Read the probe pool from the coordinator's folder.
+
+    Raises:
+        WrongUse: it is missing or damaged, or is not the one that federation.json names.
+    """
+    path = federation.folder / PROBE_FILE
+    pool = load_probe_pool(path)
+    if tuple(shard.digest() for shard in pool) != federation.probe_shards:
+        raise WrongUse(f"{path} is not the probe pool of this federation; copy that of a participant there.")
+    return pool
 
 
 def load_secrets(folder: Path) -> tuple[SigningAccount, bytes]:

@@ -34,10 +34,12 @@ class Chosen:
 
     Attributes:
         server_round: Whose it is; while the run goes on, the last settled round.
+        reason: Why this one, as `server.convergence.choose_round` puts it.
         stop_reason: Why the run ended before its last round, None where it has not.
     """
 
     server_round: int
+    reason: str
     stop_reason: str | None
 
 
@@ -160,6 +162,7 @@ def build_report(
         "seed": settings.seed,
         "rounds": rows,
         "chosen_round": chosen.server_round,
+        "chosen_as": chosen.reason,
         "stopped_early": chosen.stop_reason,
         "metrics_withheld": settings.withhold_metrics,
         "final": {name.removeprefix("test_"): value for name, value in final.items() if name.startswith("test_")},

@@ -12,7 +12,7 @@ from common.errors import CheckFailed
 from common.merkle import ascending, cohort_leaf, merkle_root
 from common.update import object_name
 from common.wire import RoundTask, SignedScore
-from server.convergence import chosen_round, stop_reason
+from server.convergence import Choice, choose_round, stop_reason
 from server.evidence import RoundEvidence, evidence_root
 from server.federation import Federation, save_rewards
 from server.ledger import Ledger, Settlement
@@ -52,7 +52,7 @@ class RunRecorder:
         self._folder = folder
         self._checkpoint = checkpoint
         self._final: dict[str, float] = {}
-        self._chosen: int | None = None
+        self._choice: Choice | None = None
 
     @property
     def settled_rounds(self) -> int:
@@ -175,20 +175,20 @@ class RunRecorder:
     def measured(self, figures: Iterable[Mapping[str, float]]) -> None:
         """Fill in what everybody has measured of the last model, or of the earlier one that was chosen then."""
         self._final = mean_metrics(figures)
-        if self._chosen is None and self._checkpoint.rows:
+        if self._choice is None and self._checkpoint.rows:
             add_metrics(self._checkpoint.rows[-1], self._final)
 
     def chosen_model(self) -> bytes | None:
         """Return the bytes of the earlier model that the run ends with, None where it ends with its last."""
         rows = self._checkpoint.rows
-        chosen = chosen_round(self.settings, rows)
-        if chosen == len(rows):
+        self._choice = choose_round(self.settings, rows)
+        if self._choice.server_round == len(rows):
             return None
-        self._chosen = chosen
-        return self._folder.get_object(rows[chosen - 1]["model"])
+        return self._folder.get_object(rows[self._choice.server_round - 1]["model"])
 
     def finish(self) -> dict[str, float]:
         """Complete the report with the metrics of the chosen model and compare the ledger with the evidence."""
+        self._choice = self._choice or choose_round(self.settings, self._checkpoint.rows)
         self._folder.save_checkpoint(self._checkpoint)
         self._write_report(self._final, verified=self._ledger_agrees())
         self.status.done()
@@ -226,5 +226,7 @@ class RunRecorder:
         }
         rows = self._checkpoint.rows
         privacy = run_statement(self.settings, len(rows))
-        chosen = Chosen(self._chosen or len(rows), self.stop_reason() if len(rows) < self.settings.rounds else None)
+        choice = self._choice or Choice(len(rows), "the last so far")
+        stop_reason = self.stop_reason() if len(rows) < self.settings.rounds else None
+        chosen = Chosen(choice.server_round, choice.reason, stop_reason)
         self._folder.write_report(build_report(self.settings, rows, final, ledger, privacy, chosen))

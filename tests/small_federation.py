@@ -17,7 +17,7 @@ from common.account import SigningAccount
 from common.config import Settings
 from common.data.dataset import Dataset
 from common.data.partition import partition_users
-from common.data.probe import draw_probe_pool
+from common.data.probe import PROBE_FILE, draw_probe_pool, save_probe_pool
 from common.data.splits import leave_one_out
 from common.models import FloatArray
 from common.wire import PEER_EVALUATION
@@ -118,6 +118,8 @@ class SmallFederation:
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
         grid = _LossyGrid(nodes, client_dirs or self.client_dirs, online)
         secret = committee_secret(settings, development=True)
+        (run_dir / "coordinator").mkdir(parents=True, exist_ok=True)
+        save_probe_pool(run_dir / "coordinator" / PROBE_FILE, self.data.probe)
         coordinate(
             grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir, tensorboard=tensorboard
         )

@@ -12,6 +12,7 @@ from client.personalisation.predictor import Predictor
 from common.config import Settings
 from common.data.user_items import UserItems
 from common.models import Arrays, FloatArray, Model, ials_of
+from common.models.warm_start import Turn
 from common.seeding import generator
 
 
@@ -40,7 +41,7 @@ class Personal:
             state: The global model that it was learnt for.
             global_length: Of a global user vector.
         """
-        inner = model.at(state)
+        inner = _as_shown(model, state)
         local = _local_model(self.kind, settings, inner)
         return Predictor(inner, state, local, self.local_state, self.alpha, global_length)
 
@@ -60,10 +61,16 @@ def personalise(
     kind = settings.personalisation
     if kind == "none":
         return None
-    inner = model.at(state)
+    inner = _as_shown(model, state)
     local_state = _local_state(settings, inner, state, train)
     local_vectors = _local_model(kind, settings, inner).fold_in(local_state, train)
     return Personal(kind, _alpha(settings, inner, state, train, rounds_played), local_state, local_vectors)
+
+
+def _as_shown(model: Model, state: Arrays) -> Model:
+    """Return the model that users are shown by: what a run trains next is nothing to them yet."""
+    phase = model.at(state)
+    return phase.first if isinstance(phase, Turn) else phase
 
 
 def _local_model(kind: str, settings: Settings, inner: Model) -> Model:

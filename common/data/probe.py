@@ -23,6 +23,9 @@ _HELD_OUT_EACH = range(10, 21)  # few volunteers with many pairs each: a shard c
 _LARGEST_SHARE_HELD_OUT = 3  # a third: the rest of the history must still say what the volunteer likes
 _MAGIC = b"TFRSPRB2"
 
+PROBE_FILE = "probe.npz"
+"""The pool, in the coordinator's folder and in every participant's."""
+
 
 @dataclass(frozen=True, eq=False)
 class ProbeShard:
@@ -114,6 +117,11 @@ def draw_probe_pool(
     users = np.concatenate([volunteers[shard.held_out_users] for shard, volunteers in drawn])
     items = np.concatenate([shard.held_out_items for shard in pool])
     return pool, train.without(users, items)
+
+
+def public_histories(pool: Sequence[ProbeShard]) -> UserItems:
+    """Return all volunteers' histories, which everybody has, without the held-out pairs that peers score by."""
+    return UserItems.stacked([shard.histories for shard in pool])
 
 
 def save_probe_pool(path: Path, pool: Sequence[ProbeShard]) -> None:

@@ -1,7 +1,10 @@
 """The recommenders, behind one interface."""
 
+from dataclasses import replace
+
 from common.config import Settings
 from common.models.fused import Fused
+from common.models.gmf_mlp import GmfMlp
 from common.models.ials import Ials
 from common.models.mf import Mf
 from common.models.model import Arrays, FloatArray, Model
@@ -30,9 +33,17 @@ def model_of(settings: Settings) -> Model:
     if settings.noise == "dp-sgd":
         return AveragedNcf(Ncf(variant=settings.variant, factors=settings.factors, user_regularisation=0.02))
     ncf = ncf_of(settings)
-    if settings.variant == "mlp" or settings.warm_start_rounds == 0:
+    if not settings.warm_started:
         return ncf
-    return WarmStart(ials_of(settings), ncf, settings.warm_start_rounds)
+    return WarmStart(_first_of(settings), ncf, settings.warm_start_rounds)
+
+
+def _first_of(settings: Settings) -> Ials | GmfMlp:
+    """Return what a warm start begins with."""
+    if settings.warm_start == "ials":
+        return ials_of(settings)
+    scratch = replace(settings, warm_start="ials")
+    return GmfMlp(ncf_of(replace(scratch, variant="gmf")), ncf_of(replace(scratch, variant="mlp")))
 
 
 def ials_of(settings: Settings) -> Ials:

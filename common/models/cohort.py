@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.user_items import UserItems
-from common.models.fused import Fused, part_of
 from common.models.ials import Ials
 from common.models.ials_cohort import ials_cohort_step
 from common.models.mf import Mf
@@ -20,7 +19,8 @@ from common.models.mf_cohort import mf_cohort_step
 from common.models.model import Arrays, Model
 from common.models.ncf import Ncf
 from common.models.ncf_cohort import ncf_cohort_step
-from common.models.warm_start import WarmStart
+from common.models.side_by_side import SideBySide, part_of
+from common.models.warm_start import Turn, WarmStart
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,12 @@ def cohort_step(model: Model, state: Arrays, cohort: Cohort) -> Arrays:
     """
     train, client_of, weights = cohort.train, cohort.client_of, cohort.weights
     if isinstance(model, WarmStart):
-        phase = model.at(state)
-        fused = cohort_step(phase, state, cohort)
-        return {f"{phase.name}/{name}": array for name, array in fused.items()}
-    if isinstance(model, Fused):
-        return model.of_both(lambda branch, prefix: cohort_step(branch, part_of(state, prefix), cohort))
+        fused = cohort_step(model.at(state), state, cohort)
+        return {model.prefix(state) + name: array for name, array in fused.items()}
+    if isinstance(model, Turn):
+        state, model = model.begun(state), model.then
+    if isinstance(model, SideBySide):
+        return model.of_all(lambda branch: cohort_step(branch.model, part_of(state, branch.prefix), cohort))
     if isinstance(model, Ials):
         return ials_cohort_step(model, state, train, weights[client_of])
     if isinstance(model, Mf):

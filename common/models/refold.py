@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from common.data.user_items import UserItems
-from common.models.fused import GMF, IALS, Fused, part_of
 from common.models.model import Arrays, FloatArray, Model
 from common.models.ncf_sampled import SampledNcf
 from common.models.ncf_sampled_refold import sampled_refold
+from common.models.side_by_side import SideBySide, part_of
 
 Refold = Callable[[Arrays], FloatArray]
 """From another state of the same model to the vectors that `fold_in` gives there, up to rounding."""
@@ -30,13 +30,13 @@ def refold_of(model: Model, state: Arrays, histories: UserItems) -> tuple[FloatA
     phase = model.at(state)
     if isinstance(phase, SampledNcf):
         return sampled_refold(phase, state, histories)
-    if isinstance(phase, Fused):
-        first = refold_of(phase.ials, part_of(state, IALS), histories)
-        second = refold_of(phase.gmf, part_of(state, GMF), histories)
+    if isinstance(phase, SideBySide):
+        prefixes = [branch.prefix for branch in phase.branches]
+        kept = [refold_of(branch.model, part_of(state, branch.prefix), histories) for branch in phase.branches]
 
-        def both(other: Arrays) -> FloatArray:
-            parts = (first[1](part_of(other, IALS)), second[1](part_of(other, GMF)))
+        def all_branches(other: Arrays) -> FloatArray:
+            parts = [refold(part_of(other, prefix)) for prefix, (_, refold) in zip(prefixes, kept, strict=True)]
             return np.concatenate(parts, axis=1)
 
-        return np.concatenate((first[0], second[0]), axis=1), both
+        return np.concatenate([vectors for vectors, _ in kept], axis=1), all_branches
     return model.fold_in(state, histories), lambda other: model.fold_in(other, histories)

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from client.store import PROBE_FILE
-from common.data.probe import ProbeShard, load_probe_pool
+from common.data.probe import PROBE_FILE, ProbeShard, load_probe_pool
 from common.errors import WrongUse
 from contracts.deployment import Deployment
 from launch.chain_choice import external_url, kept_chain, open_chain
@@ -61,7 +60,7 @@ def verify(run: Path, chain: str, *, public_only: bool, on_round: Callable[[int]
     rounds = count_rounds(run)
     home = federation_home(run)
     federation = load_federation(home / "coordinator")
-    shards = {} if public_only else _probe_shards(home)
+    shards = _probe_shards(home)
     url = _chain_url(home, federation, chain)
     with _ledger(home, federation, url) as ledger:
         done = replay_run(
@@ -132,14 +131,15 @@ def _ledger(home: Path, federation: Federation, url: str) -> Iterator[Ledger | N
 
 
 def _probe_shards(home: Path) -> dict[bytes, ProbeShard]:
-    """Read the public probe pool, of which every participant has a copy.
+    """Read the public probe pool; {} where it is not in the folder.
 
     Raises:
-        Mismatch: the first copy cannot be read.
+        Mismatch: it cannot be read.
     """
-    for path in sorted((home / "participants").glob(f"*/{PROBE_FILE}")):
-        try:
-            return {shard.digest(): shard for shard in load_probe_pool(path)}
-        except WrongUse as error:
-            raise Mismatch(None, None, "probe pool", str(error).rstrip(".")) from error
-    return {}
+    path = home / "coordinator" / PROBE_FILE
+    if not path.exists():
+        return {}
+    try:
+        return {shard.digest(): shard for shard in load_probe_pool(path)}
+    except WrongUse as error:
+        raise Mismatch(None, None, "probe pool", str(error).rstrip(".")) from error

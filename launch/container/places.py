@@ -7,8 +7,7 @@ clients/client-01/ ...     client: one folder for each, with data, account, node
 record/                    nothing secret; what an auditor takes away
     federation.toml        who takes part; written last, so what was prepared is whole where it is there
     ca.pem                 the authority of the SuperLink's certificate
-    coordinator/           federation.json, deployment.json, rewards; links to the coordinator's own volume
-    participants/public/   the probe pool
+    coordinator/           federation.json, deployment.json, rewards, probe.npz; links to the coordinator's own volume
     runs/1/ ...            the run folders
 """
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from client.store import CATALOGUE_FILE, DATA_FILE, PROBE_FILE
+from client.store import CATALOGUE_FILE, DATA_FILE
 from common.account import KEYSTORE_FILE, PASSPHRASE_FILE, random_account, save_account
 from common.atomic_file import write_atomically
 from common.config import Settings, flag_of
+from common.data.probe import PROBE_FILE
 from common.errors import WrongUse
 from contracts.deployment import Deployment
 from launch import json_rpc
@@ -134,9 +135,6 @@ def _distribute(ready: PreparedRun) -> list[Member]:
         shutil.move(public, own)
         public.symlink_to(own)
     shutil.copy(ready.folder / "config.toml", RECORD)
-    probe_dir = RECORD / "participants" / "public"
-    probe_dir.mkdir(parents=True)
-    shutil.copy(ready.client_dirs[0] / PROBE_FILE, probe_dir)
     (RECORD / "runs").mkdir()
 
     members = []

@@ -1,11 +1,14 @@
-"""The models of a run, which the evidence names: the first follows from the seed, each other from its updates."""
+"""The models of a run, which the evidence names: the first follows from seed and public data, others from updates."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from common.data.probe import ProbeShard
 from common.errors import CheckFailed, Rejected
 from common.models import Arrays, model_of
-from common.seeding import generator
 from common.update import decode_model
+from server.initial_model import initial_model
 from server.replay.mismatch import Mismatch, expect
 from server.replay.public_round import PublicRound
 from server.run_folder import RunFolder
@@ -30,15 +33,27 @@ def read_model(public: PublicRound, folder: RunFolder, field: str, item_count: i
     return packed.arrays
 
 
-def check_initial_model(first: PublicRound, folder: RunFolder, item_count: int) -> float:
-    """Draw W_0 from the seed again; return how far it lies from the recorded one, as `model_difference` does.
+def check_initial_model(
+    first: PublicRound, folder: RunFolder, item_count: int, shards: Sequence[ProbeShard]
+) -> float | None:
+    """Make W_0 again; return how far it lies from the recorded one, as `model_difference` does.
+
+    Args:
+        first: The first round.
+        folder: Of the run.
+        item_count: Size of the catalogue.
+        shards: The probe pool in the order of federation.json; empty where it is not at hand.
+
+    Returns:
+        None where W_0 was trained on the probe pool, which is not at hand.
 
     Raises:
         Mismatch: it is another model.
     """
     recorded = read_model(first, folder, "model", item_count)
-    drawn = model_of(first.settings).initial_state(item_count, generator(first.settings.seed, "initial-model"))
-    return model_difference(first.server_round, "model", recorded, drawn)
+    if first.settings.pretraining_rounds and not shards:
+        return None
+    return model_difference(first.server_round, "model", recorded, initial_model(first.settings, item_count, shards))
 
 
 def model_difference(server_round: int, field: str, recorded: Arrays, computed: Arrays) -> float:

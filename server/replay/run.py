@@ -82,9 +82,13 @@ def replay_run(
     done = Verified()
     public = first = _public(folder, 1)
     before, written = _start(first, ledger, federation, done)
-    done.model_difference = check_initial_model(first, folder, federation.item_count)
     if shards and set(shards) != set(federation.probe_shards):
         raise Mismatch(None, None, "probe pool", "the one at hand is not that of federation.json")
+    pool = [shards[digest] for digest in federation.probe_shards] if shards else []
+    difference = check_initial_model(first, folder, federation.item_count, pool)
+    if difference is None:
+        done.unchecked.append("the first model, which was trained on the probe pool (probe.npz): it is not at hand")
+    done.model_difference = difference or 0.0
     without_updates = []
     for server_round in range(1, rounds + 1):
         public = first if server_round == 1 else _public(folder, server_round)

@@ -82,7 +82,8 @@ def _header(
         ("Data set", foreign(_text(report, "dataset"))),
         ("Model", foreign(_text(report, "model"))),
         ("Clients", _text(report, "clients")),
-        ("Rounds", _rounds(report, rows)),
+        ("Rounds", f"{len(rows)}{', ended early' if report.get('stopped_early') else ''}"),
+        ("Final model", foreign(f"of round {_text(report, 'chosen_round')}, {_text(report, 'chosen_as')}")),
         ("Seed", _text(report, "seed")),
         ("Chain", foreign(_KINDS.get(kind, kind))),
         ("Run", element("code", foreign(str(ledger.get("run_id", MISSING))[:12]), title=str(ledger.get("run_id")))),
@@ -100,14 +101,6 @@ def _header(
             (element("a", name, href=f"#{key}") for key, name in sections),
             aria_label="Sections",
         ),
-    )
-
-
-def _rounds(report: Mapping[str, Any], rows: Rows) -> str:
-    chosen = report.get("chosen_round")
-    other = isinstance(chosen, int) and chosen != len(rows)
-    return f"{len(rows)}{', ended early' if report.get('stopped_early') else ''}" + (
-        f"; model of round {chosen}" if other else ""
     )
 
 

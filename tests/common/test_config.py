@@ -19,6 +19,9 @@ ONE_SENTENCE = re.compile(r"^[^\n]+[^.\n]\.$")
 OUT_OF_LIMITS = [
     ("model", "svd"),
     ("variant", "svd++"),
+    ("pretraining_rounds", -1),
+    ("pretraining_rounds", 1001),
+    ("warm_start", "gmf"),
     ("warm_start_rounds", -1),
     ("warm_start_rounds", 100_001),
     ("clients", 1),
@@ -242,3 +245,19 @@ def test_any_run_config_is_settings_or_wrong_use(run_config: dict[str, object]) 
 def test_dp_sgd_trains_ncf_from_scratch_only(chosen: dict[str, str]) -> None:
     with pytest.raises(WrongUse, match="add --model ncf --variant gmf --warm-start-rounds 0"):
         Settings(noise="dp-sgd", **chosen)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "ials"},
+        {"model": "mf"},
+        {"model": "ncf"},
+        {"model": "ncf", "variant": "gmf"},
+        {"model": "ncf", "variant": "neumf", "noise": "gaussian"},
+    ],
+)
+def test_only_neumf_without_noise_is_joined_from_gmf_and_mlp(other: dict[str, Any]) -> None:
+    with pytest.raises(WrongUse, match="--warm-start gmf-mlp") as caught:
+        Settings(warm_start="gmf-mlp", **other)  # type: ignore[arg-type]
+    assert ONE_SENTENCE.match(str(caught.value))

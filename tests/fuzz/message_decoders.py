@@ -37,13 +37,14 @@ from tests.fuzz.mutations import (
 from tests.fuzz.records import FlowerRefuses, content_from_json, content_to_json, loosely_parsed
 from tests.small_federation import ITEMS, SETTINGS
 
-_MODULES = {
-    "Fused": "fused",
-    "Ials": "ials",
-    "Mf": "mf",
-    "Ncf": "ncf",
-    "AveragedNcf": "ncf_averaged",
-    "SampledNcf": "ncf_sampled",
+_CLASSES = {
+    "Fused": "side_by_side:SideBySide",
+    "GmfMlp": "side_by_side:SideBySide",
+    "Ials": "ials:Ials",
+    "Mf": "mf:Mf",
+    "Ncf": "ncf:Ncf",
+    "AveragedNcf": "ncf_averaged:AveragedNcf",
+    "SampledNcf": "ncf_sampled:SampledNcf",
 }
 
 
@@ -112,7 +113,7 @@ def updates_and_models(corpora: Corpora) -> list[Decoder]:
                 (
                     "common.update:decode_update",
                     "common.update_check:check_update",
-                    f"common.models.{_MODULES[type(model).__name__]}:{type(model).__name__}.check_update",
+                    f"common.models.{_CLASSES[type(model).__name__]}.check_update",
                     *(("common.models.warm_start:WarmStart.check_update",) if kind == "warm start" else ()),
                 ),
                 corpora.updates(kind),

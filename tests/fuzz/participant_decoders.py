@@ -8,7 +8,7 @@ import numpy as np
 from client.carried_rows import CARRIED_FILE, load_carried
 from client.personalisation import Personal, load_personal, save_personal
 from client.state import STATE_FILE, ClientState
-from client.store import AVAILABILITY_FILE, DATA_FILE, PERSONAL_FILE, PROBE_FILE, USER_VECTORS_FILE, ParticipantFolder
+from client.store import AVAILABILITY_FILE, DATA_FILE, PERSONAL_FILE, USER_VECTORS_FILE, ParticipantFolder
 from client.user_vectors import UserVectors
 from common.account import KEYSTORE_FILE, load_account
 from common.data.amazon import load_amazon_appliances
@@ -17,7 +17,7 @@ from common.data.client_part import ClientPart
 from common.data.filmtrust import load_filmtrust
 from common.data.movielens_csv import load_movielens_csv
 from common.data.named_csv import CsvColumns, load_named_csv
-from common.data.probe import load_probe_pool
+from common.data.probe import PROBE_FILE, load_probe_pool
 from common.declaration import load_declaration
 from contracts.deployment import Deployment
 from launch.join_request import read_request, write_request

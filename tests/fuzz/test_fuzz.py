@@ -27,6 +27,7 @@ EXCEPTIONS = {
     "common.data.ml_1m:load_ml_1m": "a published data set; its lines are read by read_rating_lines",
     "common.data.ml_1m:load_ml_1m_ncf": "a published data set; its lines are read by read_rating_lines",
     "common.models.model:Model.check_update": "an interface",
+    "common.models.warm_start:Turn.check_update": "hands on to the second model's",
     "launch.chain_choice:kept_chain": "looks whether files are there",
 }
 

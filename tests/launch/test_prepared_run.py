@@ -20,7 +20,7 @@ from launch.chain_choice import open_chain
 from launch.preparation import committee_secret, draw_accounts, prepare_data
 from launch.prepared_run import PreparedRun, prepared_run
 from launch.run_options import RunOptions
-from server.federation import load_federation, load_secrets
+from server.federation import load_federation, load_public_pool, load_secrets
 from server.submitted_run import FIXED_BY_PREPARATION
 from tests.launch.small_data import COLUMNS, ITEMS, USERS, write_small_csv
 
@@ -67,6 +67,7 @@ def test_accounts_repeat_from_the_seed_where_nothing_is_worth_anything(ready: Pr
 
 def test_the_coordinator_reads_back_what_was_prepared(ready: PreparedRun) -> None:
     assert load_federation(ready.folder / "coordinator") == ready.federation
+    assert len(load_public_pool(ready.federation)) == 2  # the same as the participants'
     account, secret = load_secrets(ready.folder / "coordinator")
     assert account.address == development_account(5, 0).address
     assert len(secret) == 32

@@ -44,6 +44,7 @@ def report(rounds=2, **ledger):
     return {
         "rounds": rows,
         "chosen_round": rounds,
+        "chosen_as": "the last",
         "stopped_early": None,
         "ledger": {"kind": "anvil", "chain_id": 31337, "settled_rounds": rounds, "verified": True, **ledger},
         "privacy": {"reason": "no noise is added", "unit": None},
@@ -123,7 +124,8 @@ def test_every_kind_of_ledger_is_named_and_a_false_one_is_told(kind):
 def test_a_run_that_ended_early_says_why_and_with_which_model():
     played = report(rounds=4)
     assert ending_line(played) is None
-    played |= {"chosen_round": 2, "stopped_early": "no model of 2 rounds was better than that of round 2"}
+    played |= {"chosen_round": 2, "chosen_as": "the best on validation"}
+    played |= {"stopped_early": "no model of 2 rounds was better than that of round 2"}
     assert ending_line(played) == (
         "Ended   early: no model of 2 rounds was better than that of round 2; with the model of round 2, the best on "
         "validation"

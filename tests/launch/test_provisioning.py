@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from common.account import load_account, random_account, save_account
+from common.data.probe import PROBE_FILE
 from common.errors import WrongUse
 from contracts.deployment import Deployment
 from launch.chain_choice import fund_development_account, open_chain
@@ -39,6 +40,8 @@ def test_on_a_chain_by_url_the_given_account_pays_and_the_made_ones_are_register
         assert ChainLedger(endpoint.url, deployment, payer.key).participants() == (alice,)
     federation = json.loads((Path(done["coordinator"]) / "federation.json").read_bytes())
     assert (federation["chain_kind"], federation["development"]) == ("external", False)
+    pools = [Path(folder) / PROBE_FILE for folder in (done["coordinator"], *done["participants"].values())]
+    assert len({pool.read_bytes() for pool in pools}) == 1
     assert load_account(Path(done["coordinator"])).address == payer.address
     assert not (Path(done["participants"]["carol"]) / "account.json").exists()
 

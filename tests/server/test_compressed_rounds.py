@@ -21,6 +21,7 @@ MODELS = {
     "fused": {"model": "ncf"},
     "neumf": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0},
     "warm start": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1},
+    "joined": {"model": "ncf", "variant": "neumf", "warm_start": "gmf-mlp", "warm_start_rounds": 1},
     "gmf by bce": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1, "loss": "bce"},
     "neumf by bpr": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0, "loss": "bpr"},
     "bce with noise": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "loss": "bce", "noise": "gaussian"},

@@ -6,15 +6,18 @@ import pytest
 
 from common.account import development_account, save_account
 from common.config import Settings
+from common.data.probe import PROBE_FILE, save_probe_pool
 from common.errors import WrongUse
 from server.federation import (
     FEDERATION_FILE,
     SECRET_FILE,
     Federation,
     load_federation,
+    load_public_pool,
     load_secrets,
     save_federation,
 )
+from tests.small_federation import SmallFederation
 
 
 @pytest.fixture
@@ -82,3 +85,14 @@ def test_run_ids_repeat_on_a_development_chain_alone_and_differ_by_run(federatio
     assert federation.new_run_id(settings, 0) != federation.new_run_id(settings, 1)
     real = replace(federation, development=False)
     assert len({real.new_run_id(settings, 0) for _ in range(3)}) == 3
+
+
+def test_the_public_pool_is_the_one_that_the_federation_names(small: SmallFederation, tmp_path: Path) -> None:
+    federation, pool = small.federation(tmp_path), small.data.probe
+    with pytest.raises(WrongUse, match="there is no file"):
+        load_public_pool(federation)
+    save_probe_pool(tmp_path / PROBE_FILE, pool)
+    assert tuple(shard.digest() for shard in load_public_pool(federation)) == federation.probe_shards
+    save_probe_pool(tmp_path / PROBE_FILE, pool[::-1])
+    with pytest.raises(WrongUse, match="is not the probe pool of this federation; copy that of a participant there"):
+        load_public_pool(federation)

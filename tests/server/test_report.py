@@ -83,7 +83,9 @@ def test_only_a_model_of_ratings_has_errors_of_ratings() -> None:
     add_metrics(rated, final)
     assert [rated[key] for key in ("rmse", "mae", "validation_rmse", "validation_mae")] == [0.9, 0.7, 0.8, 0.6]
     settings = Settings(model="mf")
-    report = build_report(settings, [rated], final, {"kind": "memory"}, run_statement(settings, 1), Chosen(1, None))
+    report = build_report(
+        settings, [rated], final, {"kind": "memory"}, run_statement(settings, 1), Chosen(1, "the last", None)
+    )
     assert report["final"] == {"rmse": 0.9, "mae": 0.7}
     assert report["final_validation"] == {"rmse": 0.8, "mae": 0.6}
     assert "RMSE" in render_report(report)
@@ -95,7 +97,12 @@ def test_the_report_has_its_stable_keys() -> None:
     assert (row["ndcg_at_10"], row["full_ndcg_at_10"]) == (0.5, None)
     final = {"test_ndcg_at_10": 0.5, "test_full_ndcg_at_10": 0.1, "validation_ndcg_at_10": 0.6}
     report = build_report(
-        Settings(seed=3), [row], final, {"kind": "memory"}, run_statement(Settings(seed=3), 1), Chosen(1, None)
+        Settings(seed=3),
+        [row],
+        final,
+        {"kind": "memory"},
+        run_statement(Settings(seed=3), 1),
+        Chosen(1, "the last", None),
     )
     assert {"dataset", "model", "clients", "seed", "rounds", "final", "ledger", "privacy"} <= set(report)
     assert report["final"] == {"ndcg_at_10": 0.5, "full_ndcg_at_10": 0.1}

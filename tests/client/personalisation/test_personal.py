@@ -18,6 +18,7 @@ from common.data.array_file import load_arrays, save_arrays
 from common.errors import EnvironmentFailure, WrongUse
 from common.evaluation import evaluate
 from common.models import Arrays, model_of
+from common.models.warm_start import Turn, WarmStart
 from common.seeding import generator
 from common.update import Packed, decode_model, encode_model, object_name
 from common.wire import RoundTask
@@ -31,6 +32,7 @@ FAMILIES = {
     "gmf": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0},
     "neumf": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0},
     "warm start": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 1},
+    "joined": {"model": "ncf", "variant": "neumf", "warm_start": "gmf-mlp", "warm_start_rounds": 1},
     "dp-sgd": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "noise": "dp-sgd"},
 }
 
@@ -70,6 +72,29 @@ def test_every_kind_works_for_every_model_that_ranks(kind: str, family: str, fol
     again = personalise(settings, model, state, own, 3)
     assert again is not None
     assert again.local_vectors.tobytes() == personal.local_vectors.tobytes()
+
+
+@pytest.mark.parametrize("family", ["warm start", "joined"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_model_of_a_warm_start_is_personal_as_what_its_users_see(
+    kind: str, family: str, folder: ParticipantFolder
+) -> None:
+    """As the first phase's, to the byte: that the updates made from it are NCF's is nothing to users yet."""
+    settings, own = settings_of(family, personalisation=kind), folder.part.train
+    model, state = model_of(settings), initial(settings)
+    assert isinstance(model, WarmStart)
+    state = model.apply(state, model.fuse([model.local_step(state, own)[0]], [1.0]))
+    assert isinstance(model.at(state), Turn)
+    personal, alone = (personalise(settings, each, state, own, 3) for each in (model, model.first))
+    assert personal is not None
+    assert alone is not None
+    assert personal.local_vectors.tobytes() == alone.local_vectors.tobytes()
+    vectors = model.fold_in(state, own)
+    scores, expected = (
+        each.predictor(settings, of, state, vectors.shape[1]).scores({}, beside(vectors, each))
+        for each, of in ((personal, model), (alone, model.first))
+    )
+    assert scores.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("family", ["ials", "fused", "gmf", "neumf"])

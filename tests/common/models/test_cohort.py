@@ -9,6 +9,7 @@ from common.data.splits import leave_one_out
 from common.data.user_items import UserItems
 from common.models import Ials, Mf
 from common.models.cohort import Cohort, cohort_step
+from common.models.gmf_mlp import GmfMlp
 from common.models.ncf import Ncf
 from common.models.warm_start import WarmStart
 
@@ -20,7 +21,8 @@ MODELS = {
     "gmf": Ncf(variant="gmf", factors=5),
     "mlp": Ncf(variant="mlp", **TOWER),
     "neumf": Ncf(factors=5, **TOWER),
-    "warm start": WarmStart(Ials(factors=5), Ncf(factors=5, **TOWER), 2),
+    "warm start": WarmStart(Ials(factors=5), Ncf(factors=5, **TOWER), 1),
+    "joined": WarmStart(GmfMlp(Ncf("gmf", 5, **TOWER), Ncf("mlp", 5, **TOWER)), Ncf(factors=5, **TOWER), 1),
 }
 
 

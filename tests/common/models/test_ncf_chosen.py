@@ -5,6 +5,7 @@ import pytest
 from common.config import Settings
 from common.models import model_of
 from common.models.fused import Fused
+from common.models.gmf_mlp import GmfMlp
 from common.models.ncf import Ncf
 from common.models.ncf_chosen import ncf_of
 from common.models.ncf_sampled import SampledNcf
@@ -46,6 +47,19 @@ def test_every_loss_may_start_from_ials_or_from_nothing(loss: Any) -> None:
     assert warm.then == ncf_of(asked(loss=loss))
     assert model_of(asked(loss=loss, warm_start_rounds=0)) == ncf_of(asked(loss=loss))
     assert model_of(asked(loss=loss, variant="mlp")) == ncf_of(asked(loss=loss, variant="mlp"))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bce", "bpr"])
+def test_every_loss_may_be_joined_from_its_own_branches(loss: Any) -> None:
+    joined = model_of(asked(loss=loss, warm_start="gmf-mlp", warm_start_rounds=7, factors=9))
+    assert isinstance(joined, WarmStart)
+    assert isinstance(joined.first, GmfMlp)
+    assert (joined.rounds, joined.first.alpha) == (7, 0.5)
+    assert joined.first.gmf == ncf_of(asked(loss=loss, variant="gmf", factors=9))
+    assert joined.first.mlp == ncf_of(asked(loss=loss, variant="mlp", factors=9))
+    assert joined.then == ncf_of(asked(loss=loss, factors=9))
+    from_nothing = model_of(asked(loss=loss, warm_start="gmf-mlp", warm_start_rounds=0))
+    assert from_nothing == ncf_of(asked(loss=loss))
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bce", "bpr"])

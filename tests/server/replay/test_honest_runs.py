@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 from common.account import development_account
+from common.config import Settings
+from common.data.probe import ProbeShard
+from common.models import Arrays
+from server.initial_model import initial_model
 from server.replay.mismatch import Mismatch
 from server.replay.run import Verified, replay_run
 from server.run_folder import RunFolder
@@ -19,6 +23,7 @@ from tests.server.test_resume import Fuse, Interrupted
 from tests.small_federation import PlayedRun, SmallFederation, with_settings
 
 GMF = {"model": "ncf", "variant": "gmf"}
+NEUMF = {"model": "ncf", "variant": "neumf"}
 NOISE = {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5}
 GONE = "the ledger, which was kept in memory and is gone"
 
@@ -41,6 +46,9 @@ def verified(small: SmallFederation, played: PlayedRun, **how: bool) -> Verified
         ({"consolidation": "trimmed-mean", "smoothing": 0.0}, None),
         ({"aggregation": "fedavg"}, "whether the example counts are true"),
         ({**GMF, "warm_start_rounds": 1}, None),
+        ({**NEUMF, "warm_start": "gmf-mlp", "warm_start_rounds": 1}, None),
+        ({"pretraining_rounds": 2}, None),
+        ({**GMF, "warm_start_rounds": 1, "pretraining_rounds": 2}, None),
         ({**GMF, "warm_start_rounds": 0, "aggregation": "fedavg"}, "whether the example counts are true"),
         ({**NOISE, "withhold_metrics": True}, "whether clients drew their noise honestly"),
         ({**NOISE, **GMF, "warm_start_rounds": 1}, "whether clients drew their noise honestly"),
@@ -61,6 +69,29 @@ def test_a_run_of_any_settings_verifies(
     assert done.score_difference < 1e-12
     assert done.model_difference < 1e-6
     assert [sentence.split(",")[0] for sentence in done.unchecked] == ([] if unchecked is None else [unchecked])
+
+
+def test_a_pretrained_first_model_needs_the_public_data_to_be_verified(small: SmallFederation, tmp_path: Path) -> None:
+    settings = with_settings(small, pretraining_rounds=3)
+    run = RecordedRun.of(small, small.play(tmp_path, settings=settings))
+    assert run.verify().unchecked == []
+    assert run.verify(probe=False).unchecked == [
+        "the first model, which was trained on the probe pool (probe.npz): it is not at hand",
+        "scores, because the run folder holds no probe pool (probe.npz)",
+    ]
+
+
+@pytest.mark.parametrize("true_rounds", [0, 2, 4])
+def test_a_first_model_of_other_public_rounds_does_not_verify(
+    small: SmallFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, true_rounds: int
+) -> None:
+    def otherwise(settings: Settings, item_count: int, shards: Sequence[ProbeShard]) -> Arrays:
+        return initial_model(replace(settings, pretraining_rounds=true_rounds), item_count, shards)
+
+    monkeypatch.setattr("server.coordinator.initial_model", otherwise)
+    played = small.play(tmp_path, settings=with_settings(small, pretraining_rounds=3))
+    with pytest.raises(Mismatch, match=r"^Round 1, model: its item_factors is .* from what follows"):
+        RecordedRun.of(small, played).verify()
 
 
 def test_every_round_is_reported_when_it_is_verified(honest: RecordedRun) -> None:
