@@ -12,8 +12,9 @@ from typing import Any
 
 from common.config import Settings
 
-COMMON: dict[str, Any] = {"rounds": 10, "train_on_validation": True}
-"""Of every data set: the settings are chosen by now, so the validation items are left in training."""
+COMMON: dict[str, Any] = {"rounds": 10, "train_on_validation": True, "keep": "last"}
+"""Of every data set: the settings are chosen by now, so the validation items are left in training, and none are left to
+choose a round by."""
 
 
 @dataclass(frozen=True)
