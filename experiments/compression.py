@@ -1,7 +1,7 @@
 """What compression saves and what it costs: bytes of an update beside NDCG, the same runs with each form.
 
     tfedrs experiment compression --seeds 1 2 3
-    tfedrs experiment compression --dataset ml-1m-ncf --clients 100 --rounds 8 --seeds 1
+    tfedrs experiment compression --dataset ml-1m-ncf --clients 100 --rounds 8 --seeds 1 --forms float16 int8
 
 [Wang et al., communication compression; T-FedRS, compression ratio s_k]. Whole simulated federations, by reputation.
 The difference to "none" is taken seed by seed, because seeds differ by far more than forms do.
@@ -17,7 +17,7 @@ from common.config import MODELS, PARTITIONS, Settings
 from experiments.whole_federation import federated
 from launch.run_options import data_root
 
-VARIANTS: dict[str, dict[str, Any]] = {
+FORMS: dict[str, dict[str, Any]] = {
     "none": {"compression": "none"},
     "float16": {"compression": "float16"},
     "int8": {"compression": "int8"},
@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("| compression | kB a client and round | of none | NDCG@10 | less than none | HR@10 |")
     print("|---|---|---|---|---|---|")
     plain: list[dict[str, float]] = []
-    for label, changes in VARIANTS.items():
-        figures = [_figures(replace(base, seed=seed, **changes)) for seed in options.seeds]
+    for label in (form for form in FORMS if form == "none" or form in options.forms):
+        figures = [_figures(replace(base, seed=seed, **FORMS[label])) for seed in options.seeds]
         plain = plain or figures
         bytes_up = mean(one["bytes"] for one in figures)
         lost = [before["ndcg_at_10"] - one["ndcg_at_10"] for before, one in zip(plain, figures, strict=True)]
@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=base.rounds)
     parser.add_argument("--factors", type=int, default=base.factors)
     parser.add_argument("--partition", choices=PARTITIONS, default=base.partition)
+    parser.add_argument(
+        "--forms", nargs="+", choices=list(FORMS), default=list(FORMS), metavar="FORM", help="besides none"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     return parser
 

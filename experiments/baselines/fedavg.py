@@ -22,8 +22,13 @@ def fedavg(model: Model, state: Arrays, updates: Sequence[Arrays]) -> Arrays:
     return next_state(model, state, dict(zip(accounts, updates, strict=True)), weights, "fedavg")
 
 
+def fedncf_model(task: Task) -> Ncf:
+    """Return the model that FedNCF trains."""
+    return Ncf(variant="neumf", factors=task.settings.factors)
+
+
 def fedncf(task: Task) -> Measured:
     """Train NeuMF for as many rounds as the federation has."""
-    model = Ncf(variant="neumf", factors=task.settings.factors)
+    model = fedncf_model(task)
     state = state_after(task.settings.rounds, model, task.clients, task.initial_rng(), fedavg)
     return measure(model, state, model.fold_in(state, task.split.train), task.split)
