@@ -40,7 +40,7 @@ def one_by_one(model, state, cohort):
 
 
 def assert_same(together, apart, edges=False):
-    """Compare to 1e-6; with `edges`, but for the few entries behind a ReLU whose input rounds to the other side of 0."""
+    """Compare to 1e-6; with `edges`, but for the few entries behind a ReLU whose input rounds across 0."""
     assert together.keys() == apart.keys()
     for name, wanted in apart.items():
         found = together[name]
