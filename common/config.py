@@ -94,7 +94,7 @@ class Settings:
         choices=WARM_STARTS,
     )
     warm_start_rounds: int = _setting(
-        2, "ncf: rounds of the warm start; 0: neumf and gmf start from nothing", least=0, most=100_000
+        0, "ncf: rounds of the warm start; 0: neumf and gmf start from nothing", least=0, most=100_000
     )
     loss: Literal["softmax", "bce", "bpr"] = _setting(
         "softmax",

@@ -75,8 +75,8 @@ CASES = {
     ),
     "bundled-ncf": Case(
         "Bundled MovieLens, NCF: NeuMF",
-        {"model": "ncf", "variant": "neumf", "rounds": 8, "keep": "last"},
-        "NeuMF after two rounds of federated iALS; its last model, beside the central one of as many rounds.",
+        {"model": "ncf", "variant": "neumf", "rounds": 8},
+        "From scratch.",
     ),
     "bundled-mf": Case(
         "Bundled MovieLens, matrix factorization of ratings",
@@ -90,12 +90,6 @@ CASES = {
         "MovieLens-1M, NCF split, NCF: GMF beside iALS",
         {**_ML_1M, "model": "ncf", "rounds": 10},
         f"What `--model ncf` trains without further flags. {_SAME_SPLIT}",
-        True,
-    ),
-    "ml-1m-ncf": Case(
-        "MovieLens-1M, NCF split, NCF: NeuMF",
-        {**_ML_1M, "model": "ncf", "variant": "neumf", "rounds": 12},
-        f"NeuMF after two rounds of federated iALS. {_SAME_SPLIT}",
         True,
     ),
     "ml-1m-mf": Case(

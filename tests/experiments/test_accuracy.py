@@ -51,7 +51,10 @@ def test_the_page_has_a_short_table_all_the_rest_below_it_and_the_picture(folder
     for text in ("Among 99 sampled candidates", "Among the whole catalogue", "MAP@20", "wall s", "kB down"):
         assert text in folded
     assert "671 users, 9,066 items, 100,004 interactions, all users evaluated." in short
-    assert "clients 2, rounds 1, factors 4, keep last, train-on-validation true. Settings given on the command line." in short
+    assert (
+        "clients 2, rounds 1, factors 4, keep last, train-on-validation true. Settings given on the command line."
+        in short
+    )
     assert (folder / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 
