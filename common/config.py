@@ -216,7 +216,9 @@ class Settings:
             raise WrongUse("--noise gaussian clips one branch: choose --variant gmf, neumf or mlp, or --model ials.")
         if self.warm_start == "gmf-mlp" and (self.model != "ncf" or self.variant != "neumf"):
             raise WrongUse("--warm-start gmf-mlp joins the branches of NeuMF: add --model ncf --variant neumf.")
-        if self.warm_start == "gmf-mlp" and self.noise == "gaussian" and self.warm_started:
+        if self.warm_start == "gmf-mlp" and not self.warm_started:
+            raise WrongUse("--warm-start gmf-mlp takes rounds: add, say, --warm-start-rounds 5.")
+        if self.warm_start == "gmf-mlp" and self.noise == "gaussian":
             raise WrongUse("--noise gaussian clips one branch: with --warm-start gmf-mlp choose --noise none, or ials.")
         if self.noise == "dp-sgd" and self.loss != "softmax":
             raise WrongUse("--noise dp-sgd has a loss of its own: leave out --loss.")

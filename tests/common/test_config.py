@@ -254,7 +254,8 @@ def test_dp_sgd_trains_ncf_from_scratch_only(chosen: dict[str, str]) -> None:
         {"model": "mf"},
         {"model": "ncf"},
         {"model": "ncf", "variant": "gmf"},
-        {"model": "ncf", "variant": "neumf", "noise": "gaussian"},
+        {"model": "ncf", "variant": "neumf"},
+        {"model": "ncf", "variant": "neumf", "noise": "gaussian", "warm_start_rounds": 2},
     ],
 )
 def test_only_neumf_without_noise_is_joined_from_gmf_and_mlp(other: dict[str, Any]) -> None:
