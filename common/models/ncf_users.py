@@ -10,8 +10,8 @@ Cov is multiplied by a damping; with momentum, eight such steps from x = 0 come 
 
 The tower costs ten times as much as all else, and is nearly linear in m. So the steps are taken with the line that it
 has at m = 0, s_i(0) + F_i . x, at the price of GMF; a few follow with the tower itself, where the slopes are no longer
-those at 0 and steps must be shorter. Eight steps with the tower itself end higher on average, because some users'
-overshoot (docs/measurements.md). Without GMF beside it the tower is far from linear, and all steps are its own.
+those at 0 and steps must be shorter. Eight steps with the tower itself cost more than twice as much and end higher
+(`benchmarks/user_fit.py`). Without GMF beside it the tower is far from linear, and all steps are its own.
 """
 
 from collections.abc import Callable, Iterator
