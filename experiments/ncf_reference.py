@@ -25,6 +25,7 @@ from common.device import DEVICES, Device, resolved
 from common.models import ials_of
 from common.models.cohort import Cohort, cohort_step
 from common.models.fused import Fused
+from common.models.gmf_mlp import GmfMlp
 from common.models.model import Model
 from common.models.ncf_chosen import ncf_of
 from common.models.on_device import on_device
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         learning_rate_decay=options.learning_rate_decay,
         item_regularisation=options.item_regularisation,
     )
-    for label, model in models(options.ials_rounds, settings).items():
+    for label, model in models(options.warm_start_rounds, settings).items():
         if options.models and label not in options.models:
             continue
         for rounds in options.rounds:
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"| {label} | {rounds} | {clients} | {_numbers(trained)} |", flush=True)
 
 
-def models(ials_rounds: int, settings: Settings) -> dict[str, Model]:
+def models(warm_start_rounds: int, settings: Settings) -> dict[str, Model]:
     """Return the models that are compared, with the settings that were chosen."""
     gmf, neumf, mlp = (
         ncf_of(each)
@@ -97,8 +98,9 @@ def models(ials_rounds: int, settings: Settings) -> dict[str, Model]:
         "gmf": gmf,
         "neumf": neumf,
         "mlp": mlp,
-        "ials, gmf": WarmStart(ials, gmf, ials_rounds),
-        "ials, neumf": WarmStart(ials, neumf, ials_rounds),
+        "ials, gmf": WarmStart(ials, gmf, warm_start_rounds),
+        "ials, neumf": WarmStart(ials, neumf, warm_start_rounds),
+        "gmf and mlp, neumf": WarmStart(GmfMlp(gmf, mlp), neumf, warm_start_rounds),
     }
 
 
@@ -181,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("item_learning_rate", "learning_rate_decay", "item_regularisation"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(Settings, name))
     parser.add_argument("--rounds", type=int, nargs="+", default=[5, 10])
-    parser.add_argument("--ials-rounds", type=int, default=2, help="of the warm start")
+    parser.add_argument("--warm-start-rounds", type=int, default=2, help="of what comes before the comma")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--models", nargs="*", default=[], help=f"default: all of {', '.join(models(1, Settings()))}")
     return parser
