@@ -30,7 +30,7 @@ UPDATE_KINDS: dict[str, dict[str, Any]] = {
     "gmf by bce": {"model": "ncf", "variant": "gmf", "warm_start_rounds": 0, "loss": "bce"},
     "neumf by bpr": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 0, "loss": "bpr"},
     "warm start": {"model": "ncf", "variant": "neumf", "warm_start_rounds": 2},
-    "joined": {"model": "ncf", "variant": "neumf", "warm_start": "gmf-mlp"},
+    "joined": {"model": "ncf", "variant": "neumf", "warm_start": "gmf-mlp", "warm_start_rounds": 2},
     "fused": {"model": "ncf", "compression": "int8"},
     "ials with noise": {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5},
     "gmf by DP-SGD": {
