@@ -10,6 +10,9 @@ from common.config import Settings
 
 _MOST_PEERS = 7
 _ROOM = 1.25
+_POOLED_FILES = 4 * 3
+"""Flower's database pool keeps up to five connections, of three files each; it starts with one, and gets another whenever
+more requests than ever before are answered at the same moment."""
 
 
 def allowances(settings: Settings, objects: dict[str, int]) -> dict[str, Allowance]:
@@ -26,6 +29,9 @@ def allowances(settings: Settings, objects: dict[str, int]) -> dict[str, Allowan
     return {
         "threads": Allowance(0.05, stays),
         "files": Allowance(0.05, stays),
+        "files:SuperLink": Allowance(
+            _POOLED_FILES / (settings.rounds / 2), "up to four further database connections, each kept once it is there"
+        ),
         "memory": Allowance(min(150_000, 0.9 * objects["update"]), memory),
         "memory:SuperLink": Allowance(0.95 * objects["model"], memory),
         "memory:ServerApp": Allowance(0.7 * objects["model"], memory),
