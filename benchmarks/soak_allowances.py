@@ -11,8 +11,8 @@ from common.config import Settings
 _MOST_PEERS = 7
 _ROOM = 1.25
 _POOLED_FILES = 4 * 3
-"""Flower's database pool keeps up to five connections, of three files each; it starts with one, and gets another whenever
-more requests than ever before are answered at the same moment."""
+"""Flower's database pool keeps up to five connections, of three files each. It starts with one, and another comes
+whenever more requests than ever before are answered at the same moment."""
 
 
 def allowances(settings: Settings, objects: dict[str, int]) -> dict[str, Allowance]:
