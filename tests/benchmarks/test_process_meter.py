@@ -46,4 +46,4 @@ def test_processor_time_of_a_grandchild_counts_while_it_runs_and_when_it_is_coll
             collected = meter.cpu_between(began, times["collected"])["all"]
             process.communicate("\n")
     assert 0.4 < at_work < collected + 0.1
-    assert 0.5 <= collected < 3
+    assert 0.45 < collected < 3  # the kernel counts in hundredths, and a time between two looks is interpolated
