@@ -44,6 +44,15 @@ def slope(values: Sequence[float]) -> float:
     return median((later - earlier) / (j - i) for (i, earlier), (j, later) in pairs)
 
 
+def gain(values: Sequence[float]) -> float:
+    """Return the gain of a round from the first quarter's median to the last quarter's.
+
+    What rises and falls again, as memory that is collected late, may have a slope and gain nothing. A leak has both.
+    """
+    quarter = max(1, len(values) // 4)
+    return (median(values[-quarter:]) - median(values[:quarter])) / max(1, len(values) - quarter)
+
+
 def growths(samples: Sequence[Mapping[str, float]], allowances: Mapping[str, Allowance], warm_up: int) -> list[Growth]:
     """Compare every figure with its allowance.
 
@@ -64,5 +73,5 @@ def growths(samples: Sequence[Mapping[str, float]], allowances: Mapping[str, All
             raise ValueError(f"{name} is not there after every round")
         values = [sample[name] for sample in looked_at]
         allowance = allowances.get(name) or allowances[name.split(":")[0]]
-        found.append(Growth(name, values[0], values[-1], slope(values), allowance))
+        found.append(Growth(name, values[0], values[-1], min(slope(values), gain(values)), allowance))
     return found

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.growth import Allowance, growths, slope
+from benchmarks.growth import Allowance, gain, growths, slope
 
 ALLOWED = {"disk": Allowance(10, "by design"), "memory": Allowance(0, "nothing stays")}
 
@@ -46,3 +46,11 @@ def test_a_figure_without_an_allowance_is_refused() -> None:
 def test_a_process_that_is_not_always_there_is_refused() -> None:
     with pytest.raises(ValueError, match="memory:chain is not there after every round"):
         growths([{"memory:chain": 1.0}, {}], ALLOWED, warm_up=0)
+
+
+def test_what_rises_and_is_collected_again_gains_nothing_and_a_leak_has_both() -> None:
+    sawtooth = [100.0 + 10 * at for at in range(12)] + [90.0] * 8
+    leak = [100.0 + 10 * at for at in range(20)]
+    assert slope(sawtooth[:14]) > 5
+    assert gain(sawtooth) < 0
+    assert gain(leak) == slope(leak) == 10
