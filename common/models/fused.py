@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from common.errors import WrongUse
 from common.models.ials import Ials
-from common.models.model import Arrays, NoisyForm
 from common.models.ncf import Ncf
 from common.models.ncf_sampled import SampledNcf
 from common.models.side_by_side import Branch, SideBySide
@@ -47,17 +46,3 @@ class Fused(SideBySide):
             Branch(IALS, self.ials, self.ials.factors, self.weight),
             Branch(GMF, self.gmf, self.gmf.gmf_length, 1.0),
         )
-
-    def at(self, state: Arrays) -> "Fused":
-        """Return itself: every state is one of this model."""
-        del state
-        return self
-
-    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
-        """Refuse: `Settings` lets nobody ask for noise on two branches, whose norms would have to be clipped as one.
-
-        Raises:
-            WrongUse: always.
-        """
-        del item_count, clipping_norm
-        raise WrongUse("noise on the variant fused is not built; choose --variant gmf or --model ials.")

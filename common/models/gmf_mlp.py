@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from common.errors import WrongUse
-from common.models.model import Arrays, NoisyForm
+from common.models.model import Arrays
 from common.models.ncf import Ncf
 from common.models.ncf_layout import TowerLayout
 from common.models.ncf_sampled import SampledNcf
@@ -54,20 +54,6 @@ class GmfMlp(SideBySide):
             Branch(GMF, self.gmf, self.gmf.gmf_length, self.alpha),
             Branch(MLP, self.mlp, tower_of(self.mlp).vector_length, 1 - self.alpha),
         )
-
-    def at(self, state: Arrays) -> "GmfMlp":
-        """Return itself: every state is one of this model."""
-        del state
-        return self
-
-    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
-        """Refuse: `Settings` lets nobody ask for noise on two branches, whose norms would have to be clipped as one.
-
-        Raises:
-            WrongUse: always.
-        """
-        del item_count, clipping_norm
-        raise WrongUse("noise on two branches is not built; choose --warm-start ials.")
 
     def joined(self, state: Arrays) -> Arrays:
         """Return NeuMF's "item_factors", "item_bias" and "network" [Eq. 13]."""

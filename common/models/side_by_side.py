@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from common.data.user_items import UserItems
-from common.errors import Rejected
+from common.errors import Rejected, WrongUse
 from common.models.ials import Ials
-from common.models.model import Arrays, FloatArray
+from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf import Ncf
 from common.models.ncf_sampled import SampledNcf
 
@@ -44,6 +44,11 @@ class SideBySide(ABC):
     @abstractmethod
     def branches(self) -> tuple[Branch, ...]:
         """Return the branches in their order."""
+
+    def at(self, state: Arrays) -> Self:
+        """Return itself: every state is one of this model."""
+        del state
+        return self
 
     def initial_state(self, item_count: int, rng: np.random.Generator) -> Arrays:
         """Draw all branches in their order."""
@@ -80,6 +85,15 @@ class SideBySide(ABC):
             raise Rejected("an array belongs to neither branch")
         for branch in self.branches:
             branch.model.check_update(part_of(update, branch.prefix), item_count)
+
+    def noisy_form(self, item_count: int, clipping_norm: float) -> NoisyForm:
+        """Refuse: `Settings` lets nobody ask for noise on branches, whose norms would have to be clipped as one.
+
+        Raises:
+            WrongUse: always.
+        """
+        del item_count, clipping_norm
+        raise WrongUse("noise on several branches is not built; choose --variant gmf or --model ials.")
 
     def fold_in(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Fit users to each branch. Shape (users, sum of the branches' lengths)."""
