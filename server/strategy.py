@@ -27,6 +27,7 @@ from common.wire import (
     peer_content,
     read_round_task,
 )
+from server.aggregation import fusion_weights
 from server.collected_replies import TrainPhase, collect_metrics, collect_scores, collect_updates
 from server.exchange import exchange
 from server.gates import gates_of, owed_scores
@@ -227,7 +228,7 @@ class ReputationFedAvg(FedAvg):
             self._model,
             state_before,
             arrays_of,
-            {account: judged.weight_wad for account, judged in result.judgements.items()},
+            fusion_weights(result.judgements, self._settings.aggregation),
             inspection.caps,
             self._reference,
         )

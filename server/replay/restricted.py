@@ -13,6 +13,7 @@ from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import MeasuredShard, ShardMetrics, state_with_update_alone
 from common.update_check import open_update
+from server.aggregation import fusion_weights
 from server.exposure_budget import Held
 from server.gates import gates_of
 from server.inspection import Inspection, LastRound, fused_state, inspect_updates
@@ -98,7 +99,7 @@ def _recompute(
     inspection = inspect_updates(public.settings, state, arrays, updates, reference, last, public.seed_link)
     _check_gates(public, inspection)
     recorded = read_model(public, folder, "next_model", item_count)
-    weights = {account: public.judgements[account].weight_wad for account in updates}
+    weights = fusion_weights(public.judgements, public.settings.aggregation)
     score_difference = _check_scores(public, model, state, arrays, shards)
     fused, held = fused_state(public.settings, model, state, arrays, weights, inspection.caps, reference)
     _check_held(public, held)
