@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 
 from common.wire import RoundTask, SignedScore
 from server.participation import Invitation
+from server.score_audit import FalseScore
 from server.selection import Assignment
 from server.settlement import RoundResult
 from server.verification import VerifiedUpdate
@@ -34,6 +35,7 @@ class RoundEvidence:
         seed_link: s_t of the coordinator's seed chain.
         assignments: Who was to score whom on which shard.
         scores: The valid signed scores, by evaluator.
+        false_scores: What the audit found, in the order of the scores.
         gate_reasons: Account -> why a gate lowered its weight.
         example_counts: Declared examples by account; empty unless the run weighs by them.
         result: Judgements, weights, rewards.
@@ -51,6 +53,7 @@ class RoundEvidence:
     seed_link: bytes
     assignments: Sequence[Assignment]
     scores: Mapping[str, Sequence[SignedScore]]
+    false_scores: Sequence[FalseScore]
     gate_reasons: Mapping[str, str]
     example_counts: Mapping[str, int]
     result: RoundResult
@@ -98,6 +101,18 @@ class RoundEvidence:
                 }
                 for evaluator, scores in sorted(self.scores.items())
                 for signed in scores
+            ],
+            "false_scores": [
+                {
+                    "evaluator": one.evaluator,
+                    "subject": one.subject,
+                    "shard": one.shard.hex(),
+                    "said_ndcg_gain_wad": str(one.said[0]),
+                    "said_hit_gain_wad": str(one.said[1]),
+                    "ndcg_gain_wad": str(one.recomputed[0]),
+                    "hit_gain_wad": str(one.recomputed[1]),
+                }
+                for one in self.false_scores
             ],
             "judgements": [
                 {

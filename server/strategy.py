@@ -1,7 +1,7 @@
 """The round, as calls in order: train, commit, score, judge, fuse, settle."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from logging import INFO
 
@@ -10,6 +10,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
+from common.data.probe import ProbeShard
 from common.log_lines import log_context
 from common.models import Model
 from common.record_fields import bytes_record
@@ -33,9 +34,9 @@ from server.gates import closed_gates, gates_of, owed_scores
 from server.participation import updates_needed
 from server.received_updates import ReceivedUpdates
 from server.report import RoundCost
-from server.reputation import score_wad
 from server.round_nodes import RoundNodes
 from server.run_recorder import RunRecorder
+from server.score_audit import FalseScore, RecomputedGains, audit, liars, scores_that_count
 from server.seed_chain import SeedChain, committee_seed
 from server.selection import Assignment, draw_committees
 from server.settlement import commitment_root, settle
@@ -53,6 +54,7 @@ class ReputationFedAvg(FedAvg):
         model: What is trained.
         item_count: Items in the catalogue.
         probe_shards: Digests of the probe pool's shards.
+        pool: The shards themselves; empty where no score is audited.
         seed_chain: The coordinator's hash chain for drawing committees.
         recorder: Ledger, evidence, checkpoint and report.
     """
@@ -62,6 +64,7 @@ class ReputationFedAvg(FedAvg):
         model: Model,
         item_count: int,
         probe_shards: tuple[bytes, ...],
+        pool: Sequence[ProbeShard],
         seed_chain: SeedChain,
         recorder: RunRecorder,
     ) -> None:
@@ -77,6 +80,7 @@ class ReputationFedAvg(FedAvg):
         self._model = model
         self._item_count = item_count
         self._probe_shards = probe_shards
+        self._pool = {shard.digest(): shard for shard in pool}
         self._seed_chain = seed_chain
         self._recorder = recorder
         self._settings = settings
@@ -186,19 +190,26 @@ class ReputationFedAvg(FedAvg):
         root = commitment_root(self._recorder.cohort, commitments)
         self._recorder.commit_updates(task, root, ReceivedUpdates(phase.updates, phase.rejected, chosen.invitation))
         link = self._seed_chain.link(server_round)
-        assignments = draw_committees(
-            committee_seed(link, root), list(phase.updates), self._settings.committee_size, self._probe_shards
-        )
+        seed = committee_seed(link, root)
+        assignments = draw_committees(seed, list(phase.updates), self._settings.committee_size, self._probe_shards)
         peer_messages = self.configure_peer_evaluation(task, phase, assignments)
         committed_seconds = time.monotonic() - began
         peer_replies = exchange(grid, peer_messages, timeout)
         began = time.monotonic()
         scores, refused = collect_scores(peer_replies, task, phase, assignments)
-        gate_reasons = owed_scores(
-            assignments, {evaluator: len(given) for evaluator, given in scores.items()}
-        ) | closed_gates(
-            {account: update.arrays for account, update in phase.updates.items()},
-            {account: update.update_bytes for account, update in phase.updates.items()},
+        arrays_of = {account: update.arrays for account, update in phase.updates.items()}
+        in_order = [(evaluator, signed) for evaluator, given in sorted(scores.items()) for signed in given]
+        false_scores = audit(
+            in_order,
+            RecomputedGains(self._model, state_before, arrays_of, self._pool),
+            self._settings.probe_pairs,
+            seed,
+            self._settings.audit_share,
+        )
+        gate_reasons = (
+            owed_scores(assignments, {evaluator: len(given) for evaluator, given in scores.items()})
+            | liars(false_scores)
+            | closed_gates(arrays_of, {account: update.update_bytes for account, update in phase.updates.items()})
         )
         example_counts = (
             {account: self._model.example_count(update.arrays) for account, update in phase.updates.items()}
@@ -206,17 +217,18 @@ class ReputationFedAvg(FedAvg):
             else {}
         )
         result = settle(
-            scores_wad=_scores_by_subject(scores, phase.updates),
+            scores_wad=_scores_by_subject(in_order, false_scores, phase.updates),
             committee_sizes=_committee_sizes(assignments, phase.updates),
             gates_wad=gates_of(phase.updates, gate_reasons),
             example_counts=example_counts,
             before=self._recorder.standing,
             settings=self._settings,
+            liars=liars(false_scores),
         )
         state = next_state(
             self._model,
             state_before,
-            {account: update.arrays for account, update in phase.updates.items()},
+            arrays_of,
             fusion_weights(result.judgements, self._settings.aggregation),
             self._settings.aggregation,
         )
@@ -237,6 +249,7 @@ class ReputationFedAvg(FedAvg):
             seed_link=link,
             assignments=assignments,
             scores=scores,
+            false_scores=false_scores,
             gate_reasons=gate_reasons,
             example_counts=example_counts,
             result=result,
@@ -247,12 +260,11 @@ class ReputationFedAvg(FedAvg):
 
 
 def _scores_by_subject(
-    scores: Mapping[str, Iterable[SignedScore]], updates: Mapping[str, VerifiedUpdate]
+    scores: Sequence[tuple[str, SignedScore]], false_scores: Iterable[FalseScore], updates: Mapping[str, VerifiedUpdate]
 ) -> dict[str, list[int]]:
     by_subject: dict[str, list[int]] = {account: [] for account in updates}
-    for signed_scores in scores.values():
-        for signed in signed_scores:
-            by_subject[signed.score.subject].append(score_wad(signed.score.ndcg_gain_wad, signed.score.hit_gain_wad))
+    for subject, score in scores_that_count(scores, false_scores):
+        by_subject[subject].append(score)
     return by_subject
 
 

@@ -103,6 +103,8 @@ OUT_OF_LIMITS = [
     ("smoothing", 1.0),
     ("committee_size", 0),
     ("committee_size", 65),
+    ("audit_share", -0.1),
+    ("audit_share", 1.1),
     ("volunteer_share", 0.0),
     ("volunteer_share", 1.1),
     ("probe_pairs", 0),
