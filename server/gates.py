@@ -121,16 +121,16 @@ def copy_gates(
     apart = 1 - stacked @ stacked.T
     np.fill_diagonal(apart, np.inf)
     usual = float(np.median(apart[np.isfinite(apart)]))
-    lowered = {
-        account: Lowered(0, NEAR_COPY)
-        for account, nearest in zip(accounts, apart.min(axis=1), strict=True)
-        if nearest < COPY_SHARE * usual
-    }
+    late = _apart_from_others(accounts, stacked, last)
+    lowered = {account: Lowered(0, LATE_COPY) for account, each in late.items() if each < COPY_SHARE * usual}
+    # late in a run a client's updates are alike, and whoever is copied would be taken for the copy of its copy
+    own = np.array([account not in lowered for account in accounts])
+    nearest = apart[:, own].min(axis=1, initial=np.inf)
+    for account, each in zip(accounts, nearest.tolist(), strict=True):
+        if each < COPY_SHARE * usual:
+            lowered.setdefault(account, Lowered(0, NEAR_COPY))
     if last_aggregate is None or len(last_aggregate) != stacked.shape[1]:
         return lowered
-    for account, others in _apart_from_others(accounts, stacked, last).items():
-        if others < COPY_SHARE * usual:
-            lowered.setdefault(account, Lowered(0, LATE_COPY))
     agreement = stacked @ last_aggregate
     usual_agreement = float(np.median(agreement))
     for account, cosine in zip(accounts, agreement.tolist(), strict=True):
