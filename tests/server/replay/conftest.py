@@ -3,19 +3,11 @@
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
-from tests.server.hostile_acts import failing, filled, with_arrays
-=======
-from tests.server.hostile_acts import BAD, changing_the_first_score, failing, with_arrays
->>>>>>> core
+from tests.server.hostile_acts import BAD, changing_the_first_score, failing, filled, with_arrays
 from tests.server.replay.recorded_run import RecordedRun
 from tests.small_federation import WAD, SmallFederation, with_settings
 
-<<<<<<< HEAD
-IDLE, FAILING, BOASTING = 2, 3, 4  # clients, by number
-=======
-IDLE, FAILING, LYING = 2, 3, BAD  # clients, by number
->>>>>>> core
+IDLE, FAILING, BOASTING, LYING = 2, 3, 4, BAD  # clients, by number
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +25,6 @@ def eventful(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-<<<<<<< HEAD
 def boasted(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
     """One more says that all of its ten users have every item that one of them has, so that its gate is lowered."""
     acts = {
@@ -42,12 +33,13 @@ def boasted(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) ->
         BOASTING: with_arrays(counts=filled(10)),
     }
     return RecordedRun.of(small, small.play(tmp_path_factory.mktemp("boasted"), acts=acts))
-=======
+
+
+@pytest.fixture(scope="session")
 def lied(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> RecordedRun:
     """A peer signs scores that the updates do not earn."""
     lying = changing_the_first_score(ndcg_gain_wad=WAD // 2)
     return RecordedRun.of(small, small.play(tmp_path_factory.mktemp("lied"), acts={LYING: lying}))
->>>>>>> core
 
 
 @pytest.fixture(scope="session")

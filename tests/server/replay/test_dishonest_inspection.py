@@ -107,13 +107,10 @@ def holding(change: Callable[[Sequence[Held]], Sequence[Held]]) -> Callable[...,
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        (lambda state, held: (state, ()), "held_items"),
-        (
-            lambda state, held: (state, tuple(replace(one, exposure=one.exposure + 0.01) for one in held)),
-            "exposure_wad",
-        ),
-        (lambda state, held: (state, tuple(replace(one, budget=one.budget - 0.01) for one in held)), "budget_wad"),
-        (lambda state, held: (state, tuple(replace(one, rolled_back=True) for one in held)), "rolled_back"),
+        (lambda held: (), "held_items"),
+        (lambda held: [replace(one, exposure=one.exposure + 0.01) for one in held], "exposure_wad"),
+        (lambda held: [replace(one, budget=one.budget - 0.01) for one in held], "budget_wad"),
+        (lambda held: [replace(one, rolled_back=True) for one in held], "rolled_back"),
     ],
 )
 def test_an_item_held_or_not_against_its_budget_is_named(

@@ -22,7 +22,6 @@ REPORTED = (
     "state.json",
     "status.json",
     "deployment.rewards.json",
-    "probe.npz",  # whose shards a verifier is given apart, by their digests
 )  # not what anything is verified by
 
 

@@ -108,10 +108,6 @@ def test_every_altered_example_count_is_found_and_named(weighed: RecordedRun, tm
     check_every_value(weighed.copied_to(tmp_path / "run"), WITH_LEDGER, set(), under="example_counts")
 
 
-<<<<<<< HEAD
-def test_without_a_ledger_all_but_reasons_and_items_are_found(run: RecordedRun) -> None:
-    unpinned = ONLY_THE_LEDGER_TELLS | ONLY_UPDATES_TELL
-=======
 def test_every_altered_finding_is_found_and_named(lied: RecordedRun, tmp_path: Path) -> None:
     run = lied.copied_to(tmp_path / "run")
     recomputed = {"false_scores.ndcg_gain_wad", "false_scores.hit_gain_wad"}  # where a median passes over them
@@ -120,9 +116,8 @@ def test_every_altered_finding_is_found_and_named(lied: RecordedRun, tmp_path: P
     check_every_value(run, WITHOUT_LEDGER, recomputed, under="false_scores", on_ledger=False)
 
 
-def test_without_a_ledger_all_but_reasons_are_found(run: RecordedRun) -> None:
-    unpinned = ONLY_THE_LEDGER_TELLS | {"judgements.gate_reason"}
->>>>>>> core
+def test_without_a_ledger_all_but_reasons_and_items_are_found(run: RecordedRun) -> None:
+    unpinned = ONLY_THE_LEDGER_TELLS | ONLY_UPDATES_TELL
     check_every_value(run, WITHOUT_LEDGER, unpinned, on_ledger=False, restricted=False)
 
 
