@@ -1,5 +1,6 @@
 """An item that is pushed by hand is held to its budget, rolled back where that is not enough, and others are left."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -136,14 +137,19 @@ def test_a_model_that_predicts_ratings_shows_no_lists_and_is_left_alone(
 def test_the_papers_defence_and_noise_hold_nothing(
     small: SmallFederation, reference: PublicReference, changed: dict[str, object], holds: bool
 ) -> None:
-    model, (*_, before) = trained(small, {}, 3)
+    """What was sent is over the budget, so the step from it is, and only a held row is not."""
+    model, (*_, before, _) = trained(small, {}, 3)
     settings = Settings(factors=4, **changed)  # type: ignore[arg-type]
+    item = int(reference.counts.argmin())
     update = model.local_step(before, small.data.train)[0]
-    at = int(reference.counts[update["row_ids"]].argmin())
-    item, residual = int(update["row_ids"][at]), update["residual"].copy()
-    residual[at] = 1000 * before["item_factors"].mean(axis=0)
-    pushing = update | {"residual": residual}
-    state, held = fused_state(settings, model, before, {"0xA": pushing}, {"0xA": WAD}, None, reference)
-    assert [one.item for one in held] == ([item] if holds else [])
-    over = exposure_of(model, state, reference)[item] > exposure_budgets(reference)[item]
-    assert over != holds
+    attacked = pushed(before, item)
+    attacked["item_factors"][item] *= 3  # as far as one step does not bring it back
+    stepped, nothing = fused_state(
+        replace(settings, defence="scores"), model, attacked, {"0xA": update}, {"0xA": WAD}, None, reference
+    )
+    assert nothing == ()
+    state, held = fused_state(settings, model, attacked, {"0xA": update}, {"0xA": WAD}, None, reference)
+    expected = hold_to_budget(model, attacked, stepped, reference) if holds else (stepped, ())
+    assert held == expected[1]
+    assert bool(held) is holds
+    assert all(np.array_equal(state[name], array) for name, array in expected[0].items())
