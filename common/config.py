@@ -22,7 +22,7 @@ KEPT = ("auto", "last", "best")
 WARM_STARTS = ("ials", "gmf-mlp")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 COMPRESSIONS = ("none", "float16", "int8", "top-rows")
-AGGREGATIONS = ("reputation", "fedavg")
+AGGREGATIONS = ("reputation", "fedavg", "median", "trimmed-mean", "norm-clipping", "krum", "multi-krum")
 PERSONALISATIONS = ("none", "fine-tune", "adapters", "gate", "all")
 GATES = ("learnt", "scheduled")
 CONSOLIDATIONS = ("median", "trimmed-mean")
@@ -181,7 +181,11 @@ class Settings:
         "learnt", "gate: alpha from training items held out, or t/(t+1) after t rounds", choices=GATES
     )
     personal_rounds: int = _setting(8, "gate: rounds of the client's own iALS", least=1, most=1000)
-    aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
+    aggregation: str = _setting(
+        "reputation",
+        "weights by earned reputation, plain n_k/n, or a robust rule without weights",
+        choices=AGGREGATIONS,
+    )
     consolidation: str = _setting(
         "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS
     )

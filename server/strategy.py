@@ -26,7 +26,7 @@ from common.wire import (
     peer_content,
     read_round_task,
 )
-from server.aggregation import next_state
+from server.aggregation import fusion_weights, next_state
 from server.collected_replies import TrainPhase, collect_metrics, collect_scores, collect_updates
 from server.exchange import exchange
 from server.gates import closed_gates, gates_of, owed_scores
@@ -217,7 +217,7 @@ class ReputationFedAvg(FedAvg):
             self._model,
             state_before,
             {account: update.arrays for account, update in phase.updates.items()},
-            {account: judged.weight_wad for account, judged in result.judgements.items()},
+            fusion_weights(result.judgements, self._settings.aggregation),
             self._settings.aggregation,
         )
         model_bytes = encode_model(Packed(self._model.name, self._item_count, state))

@@ -10,6 +10,7 @@ from eth_hash.auto import keccak
 from common.commitment import check_signature, commitment_message, score_message
 from common.errors import Rejected
 from common.merkle import ascending, merkle_root
+from server.aggregation import fusion_weights
 from server.gates import SAME_BYTES, ZERO_UPDATE, owed_scores
 from server.participation import updates_needed
 from server.replay.invitation import check_invitation
@@ -74,7 +75,7 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
     )
     _check_judgements(public, result)
     _check_totals(public, result)
-    if not any(judged.weight_wad for judged in result.judgements.values()):
+    if not any(fusion_weights(result.judgements, public.settings.aggregation).values()):
         expect(t, None, "next_model", public.next_model, public.model)  # nobody counted, so the model stays
     return Before(public.next_model, public.seed_link, result.standing)
 

@@ -13,7 +13,7 @@ from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
 from common.probe_scoring import MeasuredShard, ShardMetrics, state_with_update_alone
 from common.update_check import open_update
-from server.aggregation import next_state
+from server.aggregation import fusion_weights, next_state
 from server.gates import closed_gates
 from server.received_updates import kept_updates
 from server.replay.exact import owed_by
@@ -88,7 +88,7 @@ def _recompute(
     for account, declared in public.example_counts.items():
         expect(t, account, "example_counts.examples", declared, model.example_count(arrays[account]))
     recorded = read_model(public, folder, "next_model", item_count)
-    weights = {account: public.judgements[account].weight_wad for account in updates}
+    weights = fusion_weights(public.judgements, public.settings.aggregation)
     score_difference = _check_scores(public, model, state, arrays, shards) if shards else 0.0
     fused = next_state(model, state, arrays, weights, public.settings.aggregation)
     return Recomputed(
