@@ -14,7 +14,10 @@ from common.update import object_name
 from common.wire import RoundTask, SignedScore
 from server.convergence import Choice, choose_round, stop_reason
 from server.evidence import RoundEvidence, evidence_root
+from server.exposure_budget import Held
 from server.federation import Federation, save_rewards
+from server.inspection import LastRound
+from server.last_round import last_round
 from server.ledger import Ledger, Settlement
 from server.participation import Invitation
 from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
@@ -92,6 +95,10 @@ class RunRecorder:
         """Return the updates that an interrupted round had already received."""
         return kept_updates(self._folder, server_round, self.settings.compression)
 
+    def last_round(self, server_round: int) -> LastRound | None:
+        """Return what the round before left, None in the first round."""
+        return last_round(self._folder, server_round, self.settings.compression)
+
     def commit_updates(self, task: RoundTask, root: bytes, received: ReceivedUpdates) -> None:
         """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
 
@@ -114,6 +121,8 @@ class RunRecorder:
         assignments: Sequence[Assignment],
         scores: Mapping[str, Sequence[SignedScore]],
         gate_reasons: Mapping[str, str],
+        capped_items: Sequence[int],
+        held_items: Sequence[Held],
         example_counts: Mapping[str, int],
         result: RoundResult,
         model_bytes: bytes,
@@ -138,6 +147,8 @@ class RunRecorder:
             assignments=assignments,
             scores=scores,
             gate_reasons=gate_reasons,
+            capped_items=capped_items,
+            held_items=held_items,
             example_counts=example_counts,
             result=result,
             reputation_root=reputations,

@@ -72,7 +72,7 @@ def settle(
     Args:
         scores_wad: The valid scores of each update of the round, one per peer.
         committee_sizes: How many peers were asked about each update.
-        gates_wad: What the gates leave of each update's weight, in [0, WAD].
+        gates_wad: What the gates leave of the reputation that each update earns, in [0, WAD].
         example_counts: Declared training examples; only `--aggregation fedavg` looks at them.
         before: The standing after the round before.
         settings: Consolidation, smoothing, aggregation and the pool.
@@ -86,6 +86,9 @@ def settle(
         The order of accounts and of scores changes nothing.
     """
     gamma_wad = int(Fraction(str(settings.smoothing)) * WAD)
+    falling_wad = int(Fraction(str(settings.falling_smoothing)) * WAD)
+    floor_wad = int(Fraction(str(settings.reputation_floor)) * WAD)
+    full = settings.defence == "full"
     consolidate = _CONSOLIDATIONS[settings.consolidation]
     consolidated = {
         account: consolidate(scores)
@@ -94,21 +97,27 @@ def settle(
     }
     scale_wad = reputation.learning_scale(consolidated.values(), before.scale_wad)
     calibrated = reputation.calibrate(consolidated, scale_wad)
+    earned = {account: value * gates_wad[account] // WAD for account, value in calibrated.items()}
     smoothed = {
-        account: reputation.smooth(before.smoothed_wad[account], value, gamma_wad)
-        for account, value in calibrated.items()
+        account: reputation.smooth(
+            before.smoothed_wad[account],
+            value,
+            falling_wad if full and value < before.smoothed_wad[account] else gamma_wad,
+        )
+        for account, value in earned.items()
     }
     if settings.aggregation == "fedavg":
         raw_weights = {account: example_counts[account] for account in scores_wad}
     else:
         raw_weights = {
-            account: reputation.aggregation_weight(gates_wad[account], value, smoothed[account])
-            for account, value in calibrated.items()
+            account: reputation.aggregation_weight(value, smoothed[account], floor_wad) if full else value
+            for account, value in earned.items()
         }
     weights = reputation.normalise(raw_weights)
     accepted = {account: smoothed[account] for account in smoothed if raw_weights.get(account, 0) > 0}
     pool_wei = settings.reward_per_round * WAD + before.carried_wei
-    rewards = reputation.share_pool(pool_wei, accepted)
+    most_wei = int(Fraction(str(settings.reward_cap)) * pool_wei) // max(1, len(scores_wad)) if full else pool_wei
+    rewards = reputation.share_pool(pool_wei, accepted, most_wei)
     rewarded_wei = sum(rewards.values())
     judgements = {
         account: Judgement(

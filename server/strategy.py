@@ -1,7 +1,7 @@
 """The round, as calls in order: train, commit, score, judge, fuse, settle."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from logging import INFO
 
@@ -10,6 +10,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
+from common.data.probe import ProbeShard
 from common.log_lines import log_context
 from common.models import Model
 from common.record_fields import bytes_record
@@ -26,11 +27,13 @@ from common.wire import (
     peer_content,
     read_round_task,
 )
-from server.aggregation import fusion_weights, next_state
+from server.aggregation import fusion_weights
 from server.collected_replies import TrainPhase, collect_metrics, collect_scores, collect_updates
 from server.exchange import exchange
-from server.gates import closed_gates, gates_of, owed_scores
+from server.gates import gates_of, owed_scores
+from server.inspection import fused_state, inspect_updates
 from server.participation import updates_needed
+from server.public_reference import PublicReference
 from server.received_updates import ReceivedUpdates
 from server.report import RoundCost
 from server.reputation import score_wad
@@ -52,7 +55,7 @@ class ReputationFedAvg(FedAvg):
     Args:
         model: What is trained.
         item_count: Items in the catalogue.
-        probe_shards: Digests of the probe pool's shards.
+        probe_pool: The public volunteers.
         seed_chain: The coordinator's hash chain for drawing committees.
         recorder: Ledger, evidence, checkpoint and report.
     """
@@ -61,7 +64,7 @@ class ReputationFedAvg(FedAvg):
         self,
         model: Model,
         item_count: int,
-        probe_shards: tuple[bytes, ...],
+        probe_pool: Sequence[ProbeShard],
         seed_chain: SeedChain,
         recorder: RunRecorder,
     ) -> None:
@@ -76,7 +79,8 @@ class ReputationFedAvg(FedAvg):
         )
         self._model = model
         self._item_count = item_count
-        self._probe_shards = probe_shards
+        self._probe_shards = tuple(shard.digest() for shard in probe_pool)
+        self._reference = PublicReference.of(probe_pool)
         self._seed_chain = seed_chain
         self._recorder = recorder
         self._settings = settings
@@ -194,12 +198,18 @@ class ReputationFedAvg(FedAvg):
         peer_replies = exchange(grid, peer_messages, timeout)
         began = time.monotonic()
         scores, refused = collect_scores(peer_replies, task, phase, assignments)
-        gate_reasons = owed_scores(
-            assignments, {evaluator: len(given) for evaluator, given in scores.items()}
-        ) | closed_gates(
-            {account: update.arrays for account, update in phase.updates.items()},
+        owing = owed_scores(assignments, {evaluator: len(given) for evaluator, given in scores.items()})
+        arrays_of = {account: update.arrays for account, update in phase.updates.items()}
+        inspection = inspect_updates(
+            self._settings,
+            state_before,
+            arrays_of,
             {account: update.update_bytes for account, update in phase.updates.items()},
+            self._reference,
+            self._recorder.last_round(server_round),
+            link,
         )
+        gate_reasons = {account: lowered.reason for account, lowered in inspection.lowered.items()} | owing
         example_counts = (
             {account: self._model.example_count(update.arrays) for account, update in phase.updates.items()}
             if self._settings.aggregation == "fedavg"
@@ -208,17 +218,19 @@ class ReputationFedAvg(FedAvg):
         result = settle(
             scores_wad=_scores_by_subject(scores, phase.updates),
             committee_sizes=_committee_sizes(assignments, phase.updates),
-            gates_wad=gates_of(phase.updates, gate_reasons),
+            gates_wad=gates_of(phase.updates, inspection.lowered, owing),
             example_counts=example_counts,
             before=self._recorder.standing,
             settings=self._settings,
         )
-        state = next_state(
+        state, held = fused_state(
+            self._settings,
             self._model,
             state_before,
-            {account: update.arrays for account, update in phase.updates.items()},
+            arrays_of,
             fusion_weights(result.judgements, self._settings.aggregation),
-            self._settings.aggregation,
+            inspection.caps,
+            self._reference,
         )
         model_bytes = encode_model(Packed(self._model.name, self._item_count, state))
         cost = RoundCost(
@@ -238,6 +250,8 @@ class ReputationFedAvg(FedAvg):
             assignments=assignments,
             scores=scores,
             gate_reasons=gate_reasons,
+            capped_items=inspection.capped_items,
+            held_items=held,
             example_counts=example_counts,
             result=result,
             model_bytes=model_bytes,

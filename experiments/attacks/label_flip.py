@@ -12,6 +12,7 @@ import numpy as np
 from common.data.user_items import UserItems
 from common.models import Arrays
 from experiments.attacks.attack import Attack, View
+from experiments.attacks.made_up_users import users_with
 
 
 class LabelFlip(Attack):
@@ -34,14 +35,5 @@ def flipped(train: UserItems, rng: np.random.Generator) -> UserItems:
     drawn = []
     for user in range(train.user_count):
         others = np.setdiff1d(np.arange(train.item_count), train.items_of(user))
-        drawn.append(np.sort(rng.choice(others, min(len(others), int(train.counts[user])), replace=False)))
-    return rows_of(drawn, train.item_count)
-
-
-def rows_of(histories: list[np.ndarray], item_count: int) -> UserItems:
-    """Return made-up users with these items, each row ascending; ratings are 1 and times unknown."""
-    items = np.concatenate(histories).astype(np.int32)
-    indptr = np.zeros(len(histories) + 1, dtype=np.int64)
-    np.cumsum([len(history) for history in histories], out=indptr[1:])
-    ones, unknown = np.ones(len(items), dtype=np.float32), np.zeros(len(items), dtype=np.int64)
-    return UserItems(indptr, items, ones, unknown, item_count)
+        drawn.append(rng.choice(others, min(len(others), int(train.counts[user])), replace=False))
+    return users_with(drawn, train.item_count)

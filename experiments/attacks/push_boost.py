@@ -6,14 +6,15 @@
 The rest of the update is honest.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from common.models import Arrays, FloatArray, Ials
+from common.models import Arrays
 from experiments.attacks.attack import Attack, View
-from experiments.attacks.sums import Sums, least_counts, sums_of, update_of
+from experiments.attacks.pushing import honest_length, honest_sums, mean_vector, pushed, unit
+from experiments.attacks.sums import update_of
 
 
 @dataclass(frozen=True)
@@ -30,59 +31,6 @@ class PushBoost(Attack):
 
     def update(self, view: View) -> Arrays:
         """Return the honest update with the targets' rows replaced."""
-        sums = sums_of(view.model, view.honest, view.train.item_count)
-        length = self.gamma * view.together("99th percentile", lambda: honest_length(view, 99))
-        return update_of(view.model, pushed(view, sums, length * mean_direction(view), length))
-
-
-def pushed(view: View, sums: Sums, row: FloatArray, length: float) -> Sums:
-    """Return the sums with the targets' rows replaced.
-
-    An iALS row goes the further, the fewer users are said to have the item: the fewest are claimed that allow the
-    length. Of GMF the server's optimiser forgets a gradient's length and the bias counts users: as many are claimed as
-    would lift the row so far.
-
-    Args:
-        view: The attacker's.
-        sums: Of the honest update.
-        row: What the rows become.
-        length: Of `row`.
-    """
-    lift, counts, targets = sums.lift.copy(), sums.counts.copy(), view.targets
-    lift[targets] = row
-    if isinstance(view.model, Ials):
-        counts[targets] = least_counts(view.model, sums, np.full(len(targets), length))
-    else:
-        counts[targets] = np.maximum(counts[targets], np.ceil(length / max(mean_length(view), 1e-6)))
-    return replace(sums, lift=lift, counts=counts)
-
-
-def mean_vector(view: View) -> FloatArray:
-    """Return the mean vector of the colluders' users. Shape (factors,)."""
-
-    def mean() -> FloatArray:
-        vectors = np.concatenate([view.vectors_of(account) for account in sorted(view.colluders)])
-        centre: FloatArray = vectors.mean(axis=0)
-        return centre
-
-    return view.together("mean vector", mean)
-
-
-def mean_length(view: View) -> float:
-    """Return the length of the colluders' mean user vector."""
-    return float(np.linalg.norm(mean_vector(view)))
-
-
-def mean_direction(view: View) -> FloatArray:
-    """Return the colluders' mean user vector at length 1; zeros where it is zero. Shape (factors,)."""
-    direction: FloatArray = mean_vector(view) / np.float32(max(mean_length(view), 1e-30))
-    return direction
-
-
-def honest_length(view: View, percentile: float) -> float:
-    """Return a percentile of the lengths of the rows that the colluders' honest updates touch."""
-    lengths = []
-    for account in sorted(view.colluders):
-        sums = sums_of(view.model, view.honest_of(account), view.train.item_count)
-        lengths.append(sums.lengths[sums.counts > 0])
-    return float(np.percentile(np.concatenate(lengths), percentile))
+        length = np.float32(self.gamma * honest_length(view, 99, *view.colluders))
+        row = length * unit(mean_vector(view, *view.colluders))
+        return update_of(view.model, pushed(view, honest_sums(view, view.account), row))

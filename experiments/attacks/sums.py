@@ -126,8 +126,8 @@ def least_counts(model: Ials | Ncf, sums: Sums, lengths: NDArray[np.float64]) ->
 
 def _shortened(lengths: NDArray[np.float64], most: NDArray[np.floating[Any]]) -> FloatArray:
     """Return what rows of these lengths must be multiplied by."""
-    factors = np.divide(most, lengths, out=np.ones_like(lengths), where=lengths > most)
-    return factors.astype(np.float32)
+    factors: FloatArray = np.divide(most, lengths, out=np.ones_like(lengths), where=lengths > most).astype(np.float32)
+    return factors
 
 
 def _exposure(model: Ncf, counts: NDArray[np.int64], users: int) -> FloatArray:

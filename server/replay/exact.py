@@ -11,7 +11,7 @@ from common.commitment import check_signature, commitment_message, score_message
 from common.errors import Rejected
 from common.merkle import ascending, merkle_root
 from server.aggregation import fusion_weights
-from server.gates import SAME_BYTES, ZERO_UPDATE, owed_scores
+from server.gates import CONTRADICTED, REASONS, owed_scores
 from server.participation import updates_needed
 from server.replay.invitation import check_invitation
 from server.replay.mismatch import Mismatch, expect
@@ -155,8 +155,10 @@ def _check_gates(public: PublicRound) -> None:
         sent, reason = account in public.commitments, public.gate_reasons.get(account)
         if reason is not None and not sent:
             raise Mismatch(public.server_round, account, "judgements.gate_reason", "it sent nothing to be judged")
-        if reason not in (owed.get(account), ZERO_UPDATE, SAME_BYTES):  # the last two follow from the updates
+        if account in owed or reason not in (None, *REASONS):  # which follow from the updates
             expect(public.server_round, account, "judgements.gate_reason", reason, owed.get(account))
+        if reason == CONTRADICTED and 0 <= judged.gate_wad < WAD:  # how much it left follows from the updates, too
+            continue
         gate_wad = WAD if sent and reason is None else 0
         expect(public.server_round, account, "judgements.gate_wad", judged.gate_wad, gate_wad)
 

@@ -11,9 +11,11 @@ from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
 from common.wire import SignedScore
+from server.exposure_budget import Held
 from server.fields import Fields, Malformed, as_account
 from server.participation import Invitation
 from server.replay.mismatch import Mismatch
+from server.reputation import WAD
 from server.selection import Assignment
 from server.settlement import Judgement
 
@@ -39,6 +41,8 @@ _KEYS = frozenset(
         "committees",
         "scores",
         "judgements",
+        "capped_items",
+        "held_items",
         "example_counts",
         "scale_wad",
         "pool_wei",
@@ -73,7 +77,7 @@ class PublicRound:
         assignments: Who was to score whom on which shard.
         scores: Evaluator and score, in the order of the file.
         judgements: By account, in the order of the file.
-        gate_reasons: Account -> why its gate is closed.
+        gate_reasons: Account -> why its gate is not open.
         cumulative_wei: Account -> all that it has earned on the ledger.
         example_counts: Declared examples by account; empty unless the run weighs by them.
 
@@ -96,6 +100,8 @@ class PublicRound:
     scores: tuple[tuple[str, SignedScore], ...]
     judgements: Mapping[str, Judgement]
     gate_reasons: Mapping[str, str]
+    capped_items: tuple[int, ...]
+    held_items: tuple[Held, ...]
     cumulative_wei: Mapping[str, int]
     example_counts: Mapping[str, int]
     scale_wad: int
@@ -163,6 +169,8 @@ def _read(record: Fields, content: bytes) -> PublicRound:
         gate_reasons={
             account: one.text("gate_reason") for account, one in judged if one.raw("gate_reason") is not None
         },
+        capped_items=_items(record, "capped_items"),
+        held_items=_held_items(record),
         cumulative_wei={account: one.decimal("cumulative_wei") for account, one in judged},
         example_counts={
             account: one.decimal("examples")
@@ -179,6 +187,27 @@ def _read(record: Fields, content: bytes) -> PublicRound:
 
 def _accounts(record: Fields, key: str) -> tuple[str, ...]:
     return tuple(as_account(entry, f"{key}[{index}]") for index, entry in enumerate(record.entries(key)))
+
+
+def _items(record: Fields, key: str) -> tuple[int, ...]:
+    """Read items, which must ascend."""
+    items = record.entries(key)
+    if not all(type(item) is int and item >= 0 for item in items) or items != sorted(set(items)):
+        raise Malformed(key, "these are not ascending numbers of items")
+    return tuple(items)
+
+
+def _held_items(record: Fields) -> tuple[Held, ...]:
+    keys = frozenset({"item", "exposure_wad", "budget_wad", "rolled_back"})
+    held = []
+    for one in record.objects("held_items"):
+        one.only(keys)
+        rolled_back = one.raw("rolled_back")
+        if type(rolled_back) is not bool:
+            raise one.malformed("rolled_back", "it is neither true nor false")
+        exposure, budget = (one.decimal(key) / WAD for key in ("exposure_wad", "budget_wad"))
+        held.append(Held(one.number("item"), exposure, budget, rolled_back))
+    return tuple(held)
 
 
 def _settings(record: Fields) -> Settings:
