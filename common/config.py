@@ -200,7 +200,7 @@ class Settings:
     )
     falling_smoothing: float = _setting(0.25, "full defence: gamma where a reputation falls", least=0.0, most=0.999)
     reputation_floor: float = _setting(
-        0.1, "full defence: the reputation below which a client has no weight", least=0.0, most=0.99
+        0.03, "full defence: the reputation below which a client has no weight", least=0.0, most=0.99
     )
     reward_cap: float = _setting(
         2.0, "full defence: the most that one client is paid, in equal shares of the pool", least=1.0, most=1e6
