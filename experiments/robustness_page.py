@@ -2,10 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from common.config import Settings
+from experiments.attacks.suite import ATTACKS
 from experiments.defences.table import DEFENCES, title
 from experiments.robustness_figures import Figures
 from experiments.robustness_losses import losses, missed_aims
@@ -14,7 +15,8 @@ from experiments.robustness_tables import bound_table, exposure_table, leaderboa
 
 INTRODUCTION = """\
 Written by `tfedrs experiment robustness` from `robustness.json` beside it: do not edit. Every figure of every seed is
-in [robustness.csv](robustness.csv). How to add a row or a column: [add an attack](add-an-attack.md).
+in [robustness.csv](robustness.csv), every reputation after every round in the JSON.
+How to add a row or a column: [add an attack](add-an-attack.md).
 
 Every cell is a whole federation in one process: messages, signatures, committees, peers' scores, settlement, evidence;
 malicious clients, a share *beta* of all, drawn by the seed, collude. Figures are means ± standard deviation over the
@@ -57,7 +59,7 @@ def pictures_of(record: Mapping[str, Any]) -> dict[str, bytes]:
 
 def markdown(record: Mapping[str, Any]) -> str:
     """Return the page, a section for each data set."""
-    parts = ["# Robustness, attack by attack", INTRODUCTION, _defences()]
+    parts = ["# Robustness, attack by attack", INTRODUCTION, _defences(), *_folded("The attacks", _attacks())]
     for dataset, entry in record.items():
         parts.append(f"## {dataset}")
         parts += [f"No row: {entry['refusal']}"] if entry["refusal"] else _section(dataset, entry)
@@ -65,7 +67,10 @@ def markdown(record: Mapping[str, Any]) -> str:
 
 
 def table_csv(record: Mapping[str, Any]) -> str:
-    """Return one line for each cell and figure; a list is one figure a place, counted from 1."""
+    """Return one line for each cell and figure; a list is one figure a place, counted from 1.
+
+    Reputations, hundreds of figures of every cell, are in the record alone.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = ["dataset", "attack", "defence", "beta", "seed"]
@@ -74,7 +79,7 @@ def table_csv(record: Mapping[str, Any]) -> str:
         for cell in entry["cells"]:
             own = [cell[name] for name in names]
             for name, value in cell.items():
-                if name not in names:
+                if name not in (*names, "reputation"):
                     writer.writerows([*own, *figure] for figure in _flat(name, value))
     return out.getvalue()
 
@@ -85,7 +90,7 @@ def _section(dataset: str, entry: Mapping[str, Any]) -> list[str]:
     parts = [f"{entry['about']}. Settings: {_settings(entry['settings'])}. {made}"]
     parts += [f"Not measured: {sentence}" for sentence in entry.get("refused", [])]
     if figures.most is None:
-        return [*parts, *_folded("Exposure and trust without attackers", exposure_table(figures), trust_table(figures))]
+        return [*parts, exposure_table(figures, [0.0]), trust_table(figures, [0.0])]
     parts += [f"### Leaderboard, beta {figures.most:g}: NDCG@10 kept, ER@10 above clean in points"]
     parts += [leaderboard(figures, figures.most), "### Where ours loses", *_lists(figures)]
     parts += ["### Figure 3: NDCG@10 against the share of malicious clients"]
@@ -100,9 +105,16 @@ def _section(dataset: str, entry: Mapping[str, Any]) -> list[str]:
             for text in (f"{name}@K among {among}:", table_3(figures, attack, metric, prefix))
         ]
         parts += _folded(attack, *tables)
-    parts += ["### Exposure of the targets", exposure_table(figures)]
-    parts += ["### Reputation, penalties and rewards", trust_table(figures)]
-    return [*parts, "### The bound beside what was measured", BOUND, bound_table(figures)]
+    parts += ["### Exposure of the targets", *_by_share(figures, exposure_table)]
+    parts += ["### Reputation, penalties and rewards", *_by_share(figures, trust_table)]
+    return [*parts, "### The bound beside what was measured", BOUND, *_by_share(figures, bound_table)]
+
+
+def _by_share(figures: Figures, table: Callable[[Figures, Sequence[float]], str]) -> list[str]:
+    """Return a table of nobody and of the greatest share, and below it, folded, that of the shares between."""
+    ends = [beta for beta in figures.betas if beta in (0.0, figures.most)]
+    between = [beta for beta in figures.betas if beta not in ends]
+    return [table(figures, ends), *(_folded("The shares between", table(figures, between)) if between else [])]
 
 
 def _lists(figures: Figures) -> list[str]:
@@ -113,6 +125,14 @@ def _lists(figures: Figures) -> list[str]:
         "To its aims:" if missed else "To none of its aims.",
         *(["\n".join(f"- {sentence}" for sentence in missed)] if missed else []),
     ]
+
+
+def _attacks() -> str:
+    lines = ["| attack | it knows | it allows itself | after |", "|---|---|---|---|"]
+    for name, make in ATTACKS.items():
+        attack = make()
+        lines.append(f"| {name} | {attack.knowledge} | {attack.budget} | {attack.source} |")
+    return "\n".join(lines)
 
 
 def _defences() -> str:

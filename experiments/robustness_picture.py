@@ -6,7 +6,6 @@ from math import ceil
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -34,7 +33,8 @@ def share_picture(figures: Figures) -> bytes:
             x, y, spread = zip(*points, strict=True)
             panel.errorbar(x, y, yerr=spread, marker="o", markersize=4, capsize=2, **style)
 
-    return _grid(figures, [("NDCG@10", draw)], "malicious clients, %", from_zero=True)
+    panels = [("NDCG@10", attack, draw) for attack in figures.attacks]
+    return _grid(figures, panels, "share of malicious clients in %")
 
 
 def curves_picture(figures: Figures) -> bytes:
@@ -52,41 +52,32 @@ def curves_picture(figures: Figures) -> bytes:
             rounds = curves[0]["exposure_rounds"]
             panel.plot(rounds, _means([one["exposure"]["10"] for one in curves]), marker=".", **style)
 
-    return _grid(figures, [("NDCG@10", ndcg), ("ER@10", exposed)], f"round, beta {most:g}", from_zero=False)
+    panels = [("NDCG@10", attack, ndcg) for attack in figures.attacks]
+    panels += [("ER@10", attack, exposed) for attack in figures.attacks if figures.targeted(attack)]
+    return _grid(figures, panels, f"round, at beta {most:g}")
 
 
 Draw = Callable[[Any, str, str, dict[str, Any]], None]
+"""Draws an attack and a defence, in a style, on a panel."""
 
 
-def _grid(figures: Figures, kinds: Sequence[tuple[str, Draw]], below: str, *, from_zero: bool) -> bytes:
-    """Draw a panel for each kind and attack; all panels of a kind have the same scale, which may begin at 0."""
-    attacks = figures.attacks
-    columns = min(_MOST_COLUMNS, len(attacks))
-    rows = ceil(len(attacks) / columns)
-    size = (1.2 + 2.7 * max(columns, 2), 1.4 + 2.1 * rows * len(kinds))
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
+def _grid(figures: Figures, panels: Sequence[tuple[str, str, Draw]], by: str) -> bytes:
+    """Draw a panel for each metric and attack; all panels of a metric have the same scale."""
+    columns = min(_MOST_COLUMNS, len(panels))
+    rows = ceil(len(panels) / columns)
+    figure = Figure(figsize=(1.2 + 2.7 * max(columns, 2), 1.4 + 2.1 * rows), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    # the kinds of one attack stand below one another
-    panels = np.array(figure.subplots(rows * len(kinds), columns, squeeze=False))
-    for kind, (name, draw) in enumerate(kinds):
-        own = panels[kind :: len(kinds)]
-        for place in range(rows * columns):
-            panel = own[place // columns, place % columns]
-            if place >= len(attacks):
-                panel.set_axis_off()
-                continue
-            for defence in figures.defences:
-                draw(panel, attacks[place], defence, _style(defence, figures.defences))
-            if panel is not own[0, 0]:
-                panel.sharey(own[0, 0])
-            panel.set_title(f"{attacks[place]}: {name}", fontsize=9)
-            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            panel.grid(alpha=0.3)
-        if from_zero:
-            own[0, 0].set_ylim(bottom=0.0)
+    drawn: dict[str, Any] = {}
+    for place, (metric, attack, draw) in enumerate(panels, 1):
+        panel = drawn[metric] = figure.add_subplot(rows, columns, place, sharey=drawn.get(metric))
+        for defence in figures.defences:
+            draw(panel, attack, defence, _style(defence, figures.defences))
+        panel.set_title(f"{attack}: {metric}", fontsize=9)
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        panel.grid(alpha=0.3)
     legend = [Line2D([], [], **_style(name, figures.defences)) for name in figures.defences]
     figure.legend(handles=legend, loc="outside lower center", ncols=min(4, len(legend)), frameon=False, fontsize=9)
-    figure.suptitle(f"{figures.dataset}, by {below}", fontsize=10)
+    figure.suptitle(f"{figures.dataset}, by {by}", fontsize=10)
     written = io.BytesIO()
     figure.savefig(written, format="png", metadata={"Software": None})
     return written.getvalue()

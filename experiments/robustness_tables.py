@@ -36,10 +36,10 @@ def table_3(figures: Figures, attack: str, metric: str, prefix: str = "") -> str
     return "\n".join(lines)
 
 
-def exposure_table(figures: Figures) -> str:
-    """Return ER@K of the targets under every targeted attack, and without one."""
+def exposure_table(figures: Figures, betas: Sequence[float]) -> str:
+    """Return ER@K of the targets under every targeted attack at these shares; at 0 without one."""
     lines = [*_head(["attack", "beta", "defence", *(f"ER@{k}" for k in CUTOFFS), "most exposed, ER@10", "NDCG@10"])]
-    for attack, beta in _played(figures):
+    for attack, beta in _played(figures, betas):
         if beta and not figures.targeted(attack):
             continue
         for defence in figures.defences:
@@ -50,12 +50,12 @@ def exposure_table(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def trust_table(figures: Figures) -> str:
-    """Return what reputation and rewards did, under every attack and without one."""
+def trust_table(figures: Figures, betas: Sequence[float]) -> str:
+    """Return what reputation and rewards did under every attack at these shares; at 0 without one."""
     columns = ["attack", "beta", "defence", "AUC, first round", "last", "rounds to detection", "false penalties"]
     columns += ["attackers' rewards", "over their share", "honest reputation moved"]
     lines = [*_head(columns)]
-    for attack, beta in _played(figures):
+    for attack, beta in _played(figures, betas):
         for defence in figures.defences:
             if not (cells := figures.cells(attack, defence, beta)):
                 continue
@@ -72,12 +72,12 @@ def trust_table(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def bound_table(figures: Figures) -> str:
-    """Return both sides of eq. 8 for every cell with attackers, the mean over seeds; and in how many it holds."""
+def bound_table(figures: Figures, betas: Sequence[float]) -> str:
+    """Return both sides of eq. 8 under every attack at these shares, the mean over seeds, and in how many it holds."""
     lines = [
         *_head(["attack", "beta", "defence", "left", "right", "R of attackers, most", "of honest, least", "holds"])
     ]
-    for attack, beta in _played(figures):
+    for attack, beta in _played(figures, betas):
         for defence in figures.defences if beta else []:
             bounds = [cell["bound"] for cell in figures.cells(attack, defence, beta) if cell["bound"]]
             if not bounds:
@@ -107,10 +107,10 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def _played(figures: Figures) -> list[tuple[str, float]]:
-    """Return every attack with every share, and the clean federation once."""
-    clean = [(CLEAN, 0.0)] if 0.0 in figures.betas else []
-    return clean + [(attack, beta) for attack in figures.attacks for beta in figures.betas if beta]
+def _played(figures: Figures, betas: Sequence[float]) -> list[tuple[str, float]]:
+    """Return every attack with each of the shares, and for 0 the clean federation once."""
+    clean = [(CLEAN, 0.0)] if 0.0 in betas else []
+    return clean + [(attack, beta) for attack in figures.attacks for beta in betas if beta]
 
 
 def _of(cells: Sequence[Cell], figure: Figure) -> list[float]:

@@ -129,7 +129,7 @@ def test_table_3_has_the_clean_figures_at_beta_0_and_the_spread_over_seeds():
 
 
 def test_exposure_is_of_targeted_attacks_and_of_the_clean_federation():
-    table = exposure_table(figures_of(*GOOD))
+    table = exposure_table(figures_of(*GOOD), [0.0, 0.4])
     assert "| clean | 0 | none (FedNCF) | 0.0100 | 0.0100 | 0.0100 | 0.0100 | 0.5000 |" in table
     assert "| push-boost-10 | 0.4 | ours | 0.0150 |" in table
     assert "label-flip" not in table
@@ -137,7 +137,7 @@ def test_exposure_is_of_targeted_attacks_and_of_the_clean_federation():
 
 def test_trust_says_never_where_nobody_was_found_out():
     cells = [*CLEAN, made_up("label-flip", "ours", 0.4), made_up("label-flip", "ours", 0.4, 2, detected_in=None)]
-    table = trust_table(figures_of(*cells))
+    table = trust_table(figures_of(*cells), [0.0, 0.4])
     assert "| label-flip | 0.4 | ours | 0.50 | 1.00 | 2, never | 0.0% | 10.0% | 0.20 | 0.000 |" in table
     assert "| clean | 0 | ours |  |  |  | 0.0% |  |  |  |" in table
 
@@ -151,7 +151,7 @@ def test_the_bound_stands_beside_what_was_measured():
     broken = {"left": 0.05, "honest_sum": 0.2, "attackers_r": 0.1, "honest_r": 0.5, "right": 0.04}
     none = {"left": 0.05, "honest_sum": 0.2, "attackers_r": 0.1, "honest_r": 0.0, "right": None}
     cells = [*FLIP, made_up("label-flip", "ours", 0.4, 2, bound=broken), made_up("label-flip", "krum", 0.4, bound=none)]
-    table = bound_table(figures_of(*cells))
+    table = bound_table(figures_of(*cells), [0.4])
     assert "| label-flip | 0.4 | ours | 0.0300 | 0.0400 | 0.100 | 0.500 | 1 of 2 |" in table
     assert "| label-flip | 0.4 | krum | 0.0500 | no bound | 0.100 | 0.000 | 1 of 1 |" in table
 
@@ -178,6 +178,7 @@ def test_the_csv_has_every_figure_of_every_cell():
     assert found["final/ndcg_at_10"] == 0.49
     assert found["exposure/10/2"] == 0.015
     assert found["auc/2"] == 1.0
+    assert not any(name.startswith("reputation/") for name in found)
     assert found["bound/right"] == 0.04
     assert found["curves/ndcg_at_10/2"] == 0.49
 
@@ -200,6 +201,20 @@ def test_the_page_says_why_an_attack_was_not_measured():
         "Settings: model ials, clients 5, rounds 5, factors 64, partition even. Seeds 1, commits 0123456."
         in markdown(record)
     )
+
+
+def test_shares_between_nobody_and_the_most_are_folded():
+    page = markdown(made_up_record([*GOOD, made_up("label-flip", "ours", 0.2)]))
+    _, trust, bound = page.split("<details><summary>The shares between")[1:]
+    assert "| label-flip | 0.2 | ours |" in trust
+    assert "| label-flip | 0.2 | ours |" in bound
+    assert "The shares between" not in markdown(made_up_record(GOOD))
+
+
+def test_the_page_says_what_every_attack_knows():
+    page = markdown(made_up_record(GOOD))
+    for name, make in ATTACKS.items():
+        assert f"| {name} | {make().knowledge} | {make().budget} |" in page
 
 
 def test_clean_cells_are_shared_by_all_attacks():
