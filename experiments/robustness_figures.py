@@ -72,8 +72,15 @@ class Figures:
         pair = exposure(cell, k), exposure(clean, k)
         return None if pair[0] is None or pair[1] is None else pair[0] - pair[1]
 
-    def reputation_moved(self, cell: Cell) -> float | None:
-        """Return the furthest that any honest client's reputation is, after any round, from the clean run's."""
+    def reputation_moved(self, cell: Cell, rounds: int | None = None) -> float | None:
+        """Return the furthest that any honest client's reputation was from that in the clean federation.
+
+        After the first round only what attackers sent and scored differs; later the models do, too.
+
+        Args:
+            cell: With attackers.
+            rounds: So many from the first on are looked at; None: all.
+        """
         clean = self._cells.get(Key(self.dataset, CLEAN, cell["defence"], 0.0, cell["seed"]))
         if clean is None:
             return None
@@ -81,7 +88,9 @@ class Figures:
         moved = [
             abs(after - before)
             for account in honest
-            for after, before in zip(cell["reputation"][account], clean["reputation"][account], strict=True)
+            for after, before in zip(
+                cell["reputation"][account][:rounds], clean["reputation"][account][:rounds], strict=True
+            )
             if after is not None and before is not None
         ]
         return max(moved, default=None)

@@ -92,9 +92,10 @@ def _missed(figures: Figures, attack: str, beta: float) -> Iterator[str]:
     paid = ours(lambda cell: cell["reward_share"])
     if paid is not None and paid > REWARD_SHARE:
         yield f"{at}: attackers earn {paid:.1%} of the rewards, the aim is at most {REWARD_SHARE:.0%}."
-    moved = ours(figures.reputation_moved) if _is(attack, LIARS) else None
+    moved = ours(partial(figures.reputation_moved, rounds=1)) if _is(attack, LIARS) else None
     if moved is not None and moved > REPUTATION_MOVED:
-        yield f"{at}: an honest reputation moves by {moved:.3f}, the aim is at most {REPUTATION_MOVED}."
+        most = REPUTATION_MOVED
+        yield f"{at}: an honest reputation moves by {moved:.3f} in the first round, the aim is at most {most}."
 
 
 def _missed_clean(figures: Figures) -> Iterator[str]:

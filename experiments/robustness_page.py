@@ -32,8 +32,9 @@ seeds, on test items of all users, the malicious clients' own included.
   would have done.
 - **False penalties**: the share of the honest client-rounds with weight zero, a lowered gate or a rejected update.
 - **Attackers' rewards**: their share of all that was paid; beside it that share over their share of the clients.
-- **Honest reputation moved**: the furthest that any honest client's reputation was, after any round, from that in the
-  same federation without attackers."""
+- **Honest reputation moved**: the furthest that any honest client's reputation was from that in the same federation
+  without attackers. After the first round nothing else differs than what the attackers sent and scored, and that is
+  what liars are judged by; *at most*, over all rounds, has in it that the models differ by then."""
 
 BOUND = """\
 T-FedRS, eq. 8: the sum over rounds and attackers of w times epsilon is at most R_A / R_H times the same sum over honest

@@ -53,7 +53,7 @@ def exposure_table(figures: Figures, betas: Sequence[float]) -> str:
 def trust_table(figures: Figures, betas: Sequence[float]) -> str:
     """Return what reputation and rewards did under every attack at these shares; at 0 without one."""
     columns = ["attack", "beta", "defence", "AUC, first round", "last", "rounds to detection", "false penalties"]
-    columns += ["attackers' rewards", "over their share", "honest reputation moved"]
+    columns += ["attackers' rewards", "over their share", "honest reputation moved, first round", "at most"]
     lines = [*_head(columns)]
     for attack, beta in _played(figures, betas):
         for defence in figures.defences:
@@ -66,6 +66,7 @@ def trust_table(figures: Figures, betas: Sequence[float]) -> str:
                 percent(_mean(_of(cells, lambda cell: cell["false_penalties"]))),
                 percent(_mean(_of(cells, lambda cell: cell["reward_share"]))),
                 _decimals(_of(cells, reward_ratio), 2),
+                _decimals(_of(cells, partial(figures.reputation_moved, rounds=1)), 3) if beta else "",
                 _decimals(_of(cells, figures.reputation_moved), 3) if beta else "",
             ]
             lines.append(_line([attack, f"{beta:g}", title(defence), *row]))

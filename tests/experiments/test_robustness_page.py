@@ -100,7 +100,7 @@ def test_every_aim_that_is_missed_is_named():
         made_up("label-flip", "ours", 0.4, ndcg=0.47, auc=[1.0, 0.9], reward_share=0.2),
         made_up("push-boost-10", "ours", 0.4, ndcg=0.1, exposure=0.03, targeted=True),
         made_up("adaptive", "ours", 0.4, exposure=0.05, targeted=True, auc=[0.5, 0.7]),
-        made_up("evaluators-promote", "ours", 0.4, reputation={"0xa": [0.5, 0.5], "0xb": [0.0, 0.0]}),
+        made_up("evaluators-promote", "ours", 0.4, reputation={"0xa": [0.6, 0.5], "0xb": [0.0, 0.0]}),
     ]
     assert missed_aims(figures_of(*cells)) == [
         "nobody attacks: ours has 98.0% of plain FedAvg's NDCG@10, the aim is 99%.",
@@ -110,7 +110,8 @@ def test_every_aim_that_is_missed_is_named():
         "label-flip, beta 0.4: attackers earn 20.0% of the rewards, the aim is at most 15%.",
         "push-boost-10, beta 0.4: the targets' ER@10 is 2.0 points above clean, the aim is at most 1.0 points.",
         "adaptive, beta 0.4: the reputation AUC ends at 0.70, the aim is 0.75.",
-        "evaluators-promote, beta 0.4: an honest reputation moves by 0.250, the aim is at most 0.05.",
+        "evaluators-promote, beta 0.4: an honest reputation moves by 0.100 in the first round, the aim is at most "
+        "0.05.",
     ]
 
 
@@ -138,8 +139,16 @@ def test_exposure_is_of_targeted_attacks_and_of_the_clean_federation():
 def test_trust_says_never_where_nobody_was_found_out():
     cells = [*CLEAN, made_up("label-flip", "ours", 0.4), made_up("label-flip", "ours", 0.4, 2, detected_in=None)]
     table = trust_table(figures_of(*cells), [0.0, 0.4])
-    assert "| label-flip | 0.4 | ours | 0.50 | 1.00 | 2, never | 0.0% | 10.0% | 0.20 | 0.000 |" in table
-    assert "| clean | 0 | ours |  |  |  | 0.0% |  |  |  |" in table
+    assert "| label-flip | 0.4 | ours | 0.50 | 1.00 | 2, never | 0.0% | 10.0% | 0.20 | 0.000 | 0.000 |" in table
+    assert "| clean | 0 | ours |  |  |  | 0.0% |  |  |  |  |" in table
+
+
+def test_reputation_is_compared_with_the_clean_federation_of_the_same_seed_and_defence():
+    cell = made_up("label-flip", "ours", 0.4, reputation={"0xa": [0.6, 0.5], "0xb": [0.0, 0.0]})
+    figures = figures_of(*CLEAN, cell)
+    assert figures.reputation_moved(cell, rounds=1) == pytest.approx(0.1)
+    assert figures.reputation_moved(cell) == pytest.approx(0.25)
+    assert figures.reputation_moved(cell | {"seed": 2}) is None
 
 
 def test_the_ratio_of_rewards_is_to_the_share_of_clients_that_there_was():
