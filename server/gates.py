@@ -42,8 +42,9 @@ USUAL_AGREEMENT = 0.1
 """The least usual cosine to the last aggregate from which anything follows: below, rounds have little in common."""
 FAINT_SHARE = 0.2
 """Of the usual length per interaction: below it an update hardly says anything. Honest ones measured at least .57."""
-LONGEST_ROW = 2.0
-"""Times the bound of a row's length, which has a slack of its own; honest rows measured at most .88."""
+LONGEST_ROW = 1.0
+"""Times the bound of a row's length, which has a slack of its own; honest rows measured at most .88, by taste and with
+150 volunteers; .5 with 600."""
 EXCESS_ALLOWED, EXCESS_REFUSED = 0.2, 0.6
 """Claims against public knowledge, for each of a client's users: up to the first nothing is lost, from the second on
 everything. Honest clients measured at most .12."""
@@ -120,16 +121,16 @@ def copy_gates(
     apart = 1 - stacked @ stacked.T
     np.fill_diagonal(apart, np.inf)
     usual = float(np.median(apart[np.isfinite(apart)]))
-    lowered = {
-        account: Lowered(0, NEAR_COPY)
-        for account, nearest in zip(accounts, apart.min(axis=1), strict=True)
-        if nearest < COPY_SHARE * usual
-    }
+    late = _apart_from_others(accounts, stacked, last)
+    lowered = {account: Lowered(0, LATE_COPY) for account, each in late.items() if each < COPY_SHARE * usual}
+    # late in a run a client's updates are alike, and whoever is copied would be taken for the copy of its copy
+    own = np.array([account not in lowered for account in accounts])
+    nearest = apart[:, own].min(axis=1, initial=np.inf)
+    for account, each in zip(accounts, nearest.tolist(), strict=True):
+        if each < COPY_SHARE * usual:
+            lowered.setdefault(account, Lowered(0, NEAR_COPY))
     if last_aggregate is None or len(last_aggregate) != stacked.shape[1]:
         return lowered
-    for account, others in _apart_from_others(accounts, stacked, last).items():
-        if others < COPY_SHARE * usual:
-            lowered.setdefault(account, Lowered(0, LATE_COPY))
     agreement = stacked @ last_aggregate
     usual_agreement = float(np.median(agreement))
     for account, cosine in zip(accounts, agreement.tolist(), strict=True):
