@@ -206,6 +206,12 @@ class Settings:
         2.0, "full defence: the most that one client is paid, in equal shares of the pool", least=1.0, most=1e6
     )
     committee_size: int = _setting(7, "most peers that score one update", least=1, most=64)
+    audit_share: float = _setting(
+        0.05,
+        "share of the scores that the coordinator draws and computes again, beside those that disagree; 0: none",
+        least=0.0,
+        most=1.0,
+    )
     volunteer_share: float = _setting(0.1, "share of users whose histories are public for scoring", above=0.0, most=1.0)
     probe_pairs: int = _setting(200, "held-out pairs in each shard of the probe set", least=1, most=100_000)
     probe_shards: int = _setting(

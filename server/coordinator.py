@@ -50,7 +50,7 @@ def coordinate(
 
     Raises:
         WrongUse: fewer accounts are registered than the settings have clients, earlier rewards are unknown, or the
-            public data that the run is to be pre-trained on are not those of the federation.
+            public data that it is pre-trained on and scored by are not those of the federation.
         CheckFailed: a file that the run goes on from was altered.
         LedgerConflict: the ledger holds another history of this run.
     """

@@ -15,6 +15,7 @@ from common.wire import RoundTask, SignedScore
 from server.exposure_budget import Held
 from server.participation import Invitation
 from server.reputation import WAD
+from server.score_audit import FalseScore
 from server.selection import Assignment
 from server.settlement import RoundResult
 from server.verification import VerifiedUpdate
@@ -36,6 +37,7 @@ class RoundEvidence:
         seed_link: s_t of the coordinator's seed chain.
         assignments: Who was to score whom on which shard.
         scores: The valid signed scores, by evaluator.
+        false_scores: What the audit found, in the order of the scores.
         gate_reasons: Account -> why a gate lowered its reputation.
         capped_items: Items of which clients claimed more than is believed, ascending.
         held_items: Items that were held to their exposure budget.
@@ -55,6 +57,7 @@ class RoundEvidence:
     seed_link: bytes
     assignments: Sequence[Assignment]
     scores: Mapping[str, Sequence[SignedScore]]
+    false_scores: Sequence[FalseScore]
     gate_reasons: Mapping[str, str]
     capped_items: Sequence[int]
     held_items: Sequence[Held]
@@ -104,6 +107,18 @@ class RoundEvidence:
                 }
                 for evaluator, scores in sorted(self.scores.items())
                 for signed in scores
+            ],
+            "false_scores": [
+                {
+                    "evaluator": one.evaluator,
+                    "subject": one.subject,
+                    "shard": one.shard.hex(),
+                    "said_ndcg_gain_wad": str(one.said[0]),
+                    "said_hit_gain_wad": str(one.said[1]),
+                    "ndcg_gain_wad": str(one.recomputed[0]),
+                    "hit_gain_wad": str(one.recomputed[1]),
+                }
+                for one in self.false_scores
             ],
             "judgements": [
                 {

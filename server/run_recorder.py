@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from logging import INFO
+from logging import INFO, WARNING
 from typing import Any
 
 from flwr.common.logger import log
@@ -24,6 +24,7 @@ from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
 from server.report import Chosen, RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
 from server.run_privacy import run_statement
+from server.score_audit import FalseScore
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
 from server.status_writer import StatusWriter
@@ -120,6 +121,7 @@ class RunRecorder:
         seed_link: bytes,
         assignments: Sequence[Assignment],
         scores: Mapping[str, Sequence[SignedScore]],
+        false_scores: Sequence[FalseScore],
         gate_reasons: Mapping[str, str],
         capped_items: Sequence[int],
         held_items: Sequence[Held],
@@ -146,6 +148,7 @@ class RunRecorder:
             seed_link=seed_link,
             assignments=assignments,
             scores=scores,
+            false_scores=false_scores,
             gate_reasons=gate_reasons,
             capped_items=capped_items,
             held_items=held_items,
@@ -177,6 +180,8 @@ class RunRecorder:
         self.status.settled(task.server_round)
         for sender, reason in (*rejected, *sorted(gate_reasons.items())):
             log(INFO, "left out or without weight: %s", reason, extra={"client": sender})
+        for one in false_scores:
+            log(WARNING, "for slashing: %s", one.reason(), extra={"client": one.evaluator})
         log(INFO, "settled: %s updates, %s gas", len(updates), row["gas"])
 
     def stop_reason(self) -> str | None:

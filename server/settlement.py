@@ -3,7 +3,7 @@
 Integers only, and nothing but its arguments: the coordinator settles with it and a verifier settles again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -66,6 +66,7 @@ def settle(
     example_counts: Mapping[str, int],
     before: Standing,
     settings: Settings,
+    liars: Collection[str] = (),
 ) -> RoundResult:
     """Judge every client of the cohort.
 
@@ -76,6 +77,7 @@ def settle(
         example_counts: Declared training examples; only `--aggregation fedavg` looks at them.
         before: The standing after the round before.
         settings: Consolidation, smoothing, aggregation and the pool.
+        liars: Who gave a false score, and so has no reputation left, whatever its own update earned.
 
     Guarantees:
         A higher score never lowers its subject's own reputation, weight or reward of this round, and never raises
@@ -105,7 +107,7 @@ def settle(
             falling_wad if full and value < before.smoothed_wad[account] else gamma_wad,
         )
         for account, value in earned.items()
-    }
+    } | dict.fromkeys(liars, 0)
     if settings.aggregation == "fedavg":
         raw_weights = {account: example_counts[account] for account in scores_wad}
     else:

@@ -36,9 +36,9 @@ from server.participation import updates_needed
 from server.public_reference import PublicReference
 from server.received_updates import ReceivedUpdates
 from server.report import RoundCost
-from server.reputation import score_wad
 from server.round_nodes import RoundNodes
 from server.run_recorder import RunRecorder
+from server.score_audit import FalseScore, RecomputedGains, audit, liars, scores_that_count
 from server.seed_chain import SeedChain, committee_seed
 from server.selection import Assignment, draw_committees
 from server.settlement import commitment_root, settle
@@ -79,7 +79,7 @@ class ReputationFedAvg(FedAvg):
         )
         self._model = model
         self._item_count = item_count
-        self._probe_shards = tuple(shard.digest() for shard in probe_pool)
+        self._pool = {shard.digest(): shard for shard in probe_pool}
         self._reference = PublicReference.of(probe_pool)
         self._seed_chain = seed_chain
         self._recorder = recorder
@@ -190,16 +190,25 @@ class ReputationFedAvg(FedAvg):
         root = commitment_root(self._recorder.cohort, commitments)
         self._recorder.commit_updates(task, root, ReceivedUpdates(phase.updates, phase.rejected, chosen.invitation))
         link = self._seed_chain.link(server_round)
-        assignments = draw_committees(
-            committee_seed(link, root), list(phase.updates), self._settings.committee_size, self._probe_shards
-        )
+        seed = committee_seed(link, root)
+        assignments = draw_committees(seed, list(phase.updates), self._settings.committee_size, tuple(self._pool))
         peer_messages = self.configure_peer_evaluation(task, phase, assignments)
         committed_seconds = time.monotonic() - began
         peer_replies = exchange(grid, peer_messages, timeout)
         began = time.monotonic()
         scores, refused = collect_scores(peer_replies, task, phase, assignments)
-        owing = owed_scores(assignments, {evaluator: len(given) for evaluator, given in scores.items()})
         arrays_of = {account: update.arrays for account, update in phase.updates.items()}
+        in_order = [(evaluator, signed) for evaluator, given in sorted(scores.items()) for signed in given]
+        false_scores = audit(
+            in_order,
+            RecomputedGains(self._model, state_before, arrays_of, self._pool),
+            self._settings.probe_pairs,
+            seed,
+            self._settings.audit_share,
+        )
+        failed_peers = owed_scores(assignments, {evaluator: len(given) for evaluator, given in scores.items()}) | liars(
+            false_scores
+        )
         inspection = inspect_updates(
             self._settings,
             state_before,
@@ -209,19 +218,20 @@ class ReputationFedAvg(FedAvg):
             self._recorder.last_round(server_round),
             link,
         )
-        gate_reasons = {account: lowered.reason for account, lowered in inspection.lowered.items()} | owing
+        gate_reasons = {account: lowered.reason for account, lowered in inspection.lowered.items()} | failed_peers
         example_counts = (
             {account: self._model.example_count(update.arrays) for account, update in phase.updates.items()}
             if self._settings.aggregation == "fedavg"
             else {}
         )
         result = settle(
-            scores_wad=_scores_by_subject(scores, phase.updates),
+            scores_wad=_scores_by_subject(in_order, false_scores, phase.updates),
             committee_sizes=_committee_sizes(assignments, phase.updates),
-            gates_wad=gates_of(phase.updates, inspection.lowered, owing),
+            gates_wad=gates_of(phase.updates, inspection.lowered, failed_peers),
             example_counts=example_counts,
             before=self._recorder.standing,
             settings=self._settings,
+            liars=liars(false_scores),
         )
         state, held = fused_state(
             self._settings,
@@ -249,6 +259,7 @@ class ReputationFedAvg(FedAvg):
             seed_link=link,
             assignments=assignments,
             scores=scores,
+            false_scores=false_scores,
             gate_reasons=gate_reasons,
             capped_items=inspection.capped_items,
             held_items=held,
@@ -261,12 +272,11 @@ class ReputationFedAvg(FedAvg):
 
 
 def _scores_by_subject(
-    scores: Mapping[str, Iterable[SignedScore]], updates: Mapping[str, VerifiedUpdate]
+    scores: Sequence[tuple[str, SignedScore]], false_scores: Iterable[FalseScore], updates: Mapping[str, VerifiedUpdate]
 ) -> dict[str, list[int]]:
     by_subject: dict[str, list[int]] = {account: [] for account in updates}
-    for signed_scores in scores.values():
-        for signed in signed_scores:
-            by_subject[signed.score.subject].append(score_wad(signed.score.ndcg_gain_wad, signed.score.hit_gain_wad))
+    for subject, score in scores_that_count(scores, false_scores):
+        by_subject[subject].append(score)
     return by_subject
 
 

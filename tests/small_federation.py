@@ -118,8 +118,9 @@ class SmallFederation:
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
         grid = _LossyGrid(nodes, client_dirs or self.client_dirs, online)
         secret = committee_secret(settings, development=True)
-        (run_dir / "coordinator").mkdir(parents=True, exist_ok=True)
-        save_probe_pool(run_dir / "coordinator" / PROBE_FILE, self.data.probe)
+        if not (run_dir / "coordinator" / PROBE_FILE).exists():
+            (run_dir / "coordinator").mkdir(parents=True, exist_ok=True)
+            save_probe_pool(run_dir / "coordinator" / PROBE_FILE, self.data.probe)
         coordinate(
             grid, settings, self.federation(run_dir / "coordinator"), secret, ledger, run_dir, tensorboard=tensorboard
         )

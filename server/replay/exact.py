@@ -13,10 +13,12 @@ from common.merkle import ascending, merkle_root
 from server.aggregation import fusion_weights
 from server.gates import CONTRADICTED, REASONS, owed_scores
 from server.participation import updates_needed
+from server.replay.false_scores import check_false_scores
 from server.replay.invitation import check_invitation
 from server.replay.mismatch import Mismatch, expect
 from server.replay.public_round import PublicRound
-from server.reputation import WAD, score_wad
+from server.reputation import WAD
+from server.score_audit import liars, scores_that_count
 from server.seed_chain import committee_seed
 from server.selection import Assignment, draw_committees
 from server.settlement import Judgement, RoundResult, Standing, commitment_root, reputation_root, reward_leaves, settle
@@ -63,6 +65,7 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
     expect(t, None, "seed_link", keccak(public.seed_link), before.seed_link)
     _check_committees(public, probe_shards)
     _check_scores(public)
+    check_false_scores(public)
     _check_gates(public)
     _check_example_counts(public)
     result = settle(
@@ -72,6 +75,7 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
         example_counts=public.example_counts,
         before=before.standing,
         settings=public.settings,
+        liars=liars(public.false_scores),
     )
     _check_judgements(public, result)
     _check_totals(public, result)
@@ -144,8 +148,9 @@ def _check_signed(
 
 
 def owed_by(public: PublicRound) -> dict[str, str]:
-    """Return the accounts that owe scores, with the reason that closes their gates."""
-    return owed_scores(public.assignments, Counter(evaluator for evaluator, _ in public.scores))
+    """Return the accounts that owe scores or gave false ones, with the reason that closes their gates."""
+    given = Counter(evaluator for evaluator, _ in public.scores)
+    return owed_scores(public.assignments, given) | liars(public.false_scores)
 
 
 def _check_gates(public: PublicRound) -> None:
@@ -173,8 +178,8 @@ def _check_example_counts(public: PublicRound) -> None:
 
 def _scores_by_subject(public: PublicRound) -> dict[str, list[int]]:
     by_subject: dict[str, list[int]] = {account: [] for account in public.commitments}
-    for _, signed in public.scores:
-        by_subject[signed.score.subject].append(score_wad(signed.score.ndcg_gain_wad, signed.score.hit_gain_wad))
+    for subject, score in scores_that_count(public.scores, public.false_scores):
+        by_subject[subject].append(score)
     return by_subject
 
 

@@ -16,6 +16,7 @@ from server.fields import Fields, Malformed, as_account
 from server.participation import Invitation
 from server.replay.mismatch import Mismatch
 from server.reputation import WAD
+from server.score_audit import FalseScore
 from server.selection import Assignment
 from server.settlement import Judgement
 
@@ -40,6 +41,7 @@ _KEYS = frozenset(
         "seed_link",
         "committees",
         "scores",
+        "false_scores",
         "judgements",
         "capped_items",
         "held_items",
@@ -50,6 +52,17 @@ _KEYS = frozenset(
         "reputation_root",
         "reward_root",
         "rejected",
+    }
+)
+_FALSE_SCORE_KEYS = frozenset(
+    {
+        "evaluator",
+        "subject",
+        "shard",
+        "said_ndcg_gain_wad",
+        "said_hit_gain_wad",
+        "ndcg_gain_wad",
+        "hit_gain_wad",
     }
 )
 _JUDGEMENT_KEYS = frozenset(
@@ -98,6 +111,7 @@ class PublicRound:
     seed_link: bytes
     assignments: tuple[Assignment, ...]
     scores: tuple[tuple[str, SignedScore], ...]
+    false_scores: tuple[FalseScore, ...]
     judgements: Mapping[str, Judgement]
     gate_reasons: Mapping[str, str]
     capped_items: tuple[int, ...]
@@ -165,6 +179,7 @@ def _read(record: Fields, content: bytes) -> PublicRound:
             for one in record.objects("committees")
         ),
         scores=_scores(record, commitments),
+        false_scores=_false_scores(record),
         judgements={account: _judgement(one) for account, one in judged},
         gate_reasons={
             account: one.text("gate_reason") for account, one in judged if one.raw("gate_reason") is not None
@@ -245,6 +260,18 @@ def _scores(record: Fields, commitments: Mapping[str, tuple[bytes, bytes]]) -> t
         )
         scores.append((one.account("evaluator"), SignedScore(score, one.hexadecimal("signature", _SIGNATURE))))
     return tuple(scores)
+
+
+def _false_scores(record: Fields) -> tuple[FalseScore, ...]:
+    found = []
+    for one in record.objects("false_scores"):
+        one.only(_FALSE_SCORE_KEYS)
+        said, recomputed = (
+            (one.decimal(f"{which}ndcg_gain_wad"), one.decimal(f"{which}hit_gain_wad")) for which in ("said_", "")
+        )
+        shard = one.hexadecimal("shard", _HASH)
+        found.append(FalseScore(one.account("evaluator"), one.account("subject"), shard, said, recomputed))
+    return tuple(found)
 
 
 def _judgement(one: Fields) -> Judgement:

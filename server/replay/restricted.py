@@ -11,7 +11,6 @@ from common.commitment import commitment_of
 from common.data.probe import ProbeShard
 from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
-from common.probe_scoring import MeasuredShard, ShardMetrics, state_with_update_alone
 from common.update_check import open_update
 from server.aggregation import fusion_weights
 from server.exposure_budget import Held
@@ -21,11 +20,13 @@ from server.last_round import last_round
 from server.public_reference import PublicReference
 from server.received_updates import kept_updates
 from server.replay.exact import owed_by
+from server.replay.false_scores import recheck_scores
 from server.replay.mismatch import Mismatch, expect
 from server.replay.models import model_difference, read_model
 from server.replay.public_round import PublicRound
 from server.reputation import WAD
 from server.run_folder import RunFolder
+from server.score_audit import RecomputedGains
 
 GATE_TOLERANCE = 1e-6
 """Of a gate, an exposure or a budget."""
@@ -100,7 +101,7 @@ def _recompute(
     _check_gates(public, inspection)
     recorded = read_model(public, folder, "next_model", item_count)
     weights = fusion_weights(public.judgements, public.settings.aggregation)
-    score_difference = _check_scores(public, model, state, arrays, shards)
+    score_difference = recheck_scores(public, RecomputedGains(model, state, arrays, shards))
     fused, held = fused_state(public.settings, model, state, arrays, weights, inspection.caps, reference)
     _check_held(public, held)
     return Recomputed(
@@ -164,39 +165,3 @@ def _decoded(public: PublicRound, account: str, content: bytes, model: Model, it
         return open_update(public.settings, model, content, item_count)
     except Rejected as reason:
         raise Mismatch(public.server_round, account, "update", f"it ought to have been rejected: {reason}") from reason
-
-
-def _check_scores(
-    public: PublicRound, model: Model, state: Arrays, updates: Mapping[str, Arrays], shards: Mapping[bytes, ProbeShard]
-) -> float:
-    """Return the largest difference between a signed gain and the recomputed one."""
-    measured: dict[bytes, MeasuredShard] = {}
-    applied = {
-        account: state_with_update_alone(model, state, update, len(updates)) for account, update in updates.items()
-    }
-    gains: dict[tuple[str, bytes], ShardMetrics] = {}
-    largest = 0.0
-    for evaluator, signed in public.scores:
-        score = signed.score
-        shard = shards.get(score.shard)
-        if shard is None:
-            raise Mismatch(public.server_round, None, "probe pool", "the one at hand lacks a shard of this round")
-        if score.shard not in measured:
-            measured[score.shard] = MeasuredShard(model, state, shard)
-        key = (score.subject, score.shard)
-        if key not in gains:
-            gains[key] = measured[score.shard].gain(applied[score.subject])
-        for field, said, found in (
-            ("ndcg_gain_wad", score.ndcg_gain_wad, gains[key].first),
-            ("hit_gain_wad", score.hit_gain_wad, gains[key].second),
-        ):
-            difference = abs(said / WAD - found)
-            largest = max(largest, difference)
-            if difference > 1 / len(shard.held_out_items) + 1e-12:
-                raise Mismatch(
-                    public.server_round,
-                    evaluator,
-                    f"scores.{field}",
-                    f"it says that {score.subject} gained {said / WAD:.6f}, and the update gains {found:.6f}",
-                )
-    return largest

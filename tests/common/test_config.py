@@ -112,6 +112,8 @@ OUT_OF_LIMITS = [
     ("probe_shards", 5000),
     ("committee_size", 0),
     ("committee_size", 65),
+    ("audit_share", -0.1),
+    ("audit_share", 1.1),
     ("volunteer_share", 0.0),
     ("volunteer_share", 1.1),
     ("probe_pairs", 0),

@@ -38,7 +38,7 @@ def play(small: SmallFederation, tmp_path_factory: pytest.TempPathFactory) -> Pl
 
 def check_reasons(run: PlayedRun, hostile: HostileClient) -> None:
     reasons = recorded_reasons(run, hostile)
-    owed = [reason for reason in reasons if reason.startswith("as a peer it gave ")]
+    owed = [reason for reason in reasons if reason.endswith(" scores that it was asked for")]
     assert bool(owed) == (hostile.verdict is Verdict.UNHEARD)
     assert bool(reasons) == bool(hostile.reason), reasons
     for reason in set(reasons) - set(owed):
@@ -58,6 +58,8 @@ def check_that_it_costs_the_round(run: PlayedRun, hostile: HostileClient) -> Non
             assert (judged["consolidated_wad"], judged["smoothed_wad"]) == (None, before)
         else:
             assert judged["consolidated_wad"] is not None
+        if hostile.verdict is Verdict.LIAR:
+            assert judged["smoothed_wad"] == "0"
 
 
 def check_that_the_others_are_not_hurt(run: PlayedRun, hostile: HostileClient) -> None:

@@ -61,6 +61,9 @@ def _other(value: Any, name: str, cohort: Sequence[str]) -> Any:  # noqa: PLR091
         return value + 1 if isinstance(value, int) else value * 1.5
     if value is None:
         return "the update is zero" if name == "gate_reason" else "0"
+    if isinstance(value, list) and name == "false_scores":
+        gains = {f"{which}{gain}_gain_wad": "0" for which in ("said_", "") for gain in ("ndcg", "hit")}
+        return [{"evaluator": cohort[0], "subject": cohort[0], "shard": "00" * 32} | gains]
     if isinstance(value, list):
         return [{"account": cohort[0]} | ({"examples": "1"} if name == "example_counts" else {"reason": "no answer"})]
     if value in cohort:

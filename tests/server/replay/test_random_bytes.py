@@ -17,6 +17,7 @@ REPORTED = (
     "state.json",
     "status.json",
     "deployment.rewards.json",
+    "probe.npz",  # whose shards a verifier is given apart, by their digests
 )  # not what anything is verified by
 
 

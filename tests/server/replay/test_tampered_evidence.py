@@ -28,6 +28,11 @@ FOUND_AS = {
     "judgements.gate_reason": {"judgements.gate_wad"},  # a reason closes the gate, and the gate is open
     "judgements.reward_wei": {"judgements.cumulative_wei"},  # in round 1: their difference was earned before
     "example_counts.examples": {"judgements.weight_wad"},  # weights follow from all counts
+    "false_scores": {"false_scores.subject"},  # none: one that is about no score of the round
+    "false_scores.evaluator": {"false_scores.subject", "false_scores.shard"},  # that is one task too
+    "false_scores.subject": {"false_scores.shard"},
+    "false_scores.ndcg_gain_wad": {"judgements.consolidated_wad"},  # it counts in place of what was said
+    "false_scores.hit_gain_wad": {"judgements.consolidated_wad"},
 }
 ONLY_THE_LEDGER_TELLS = {"rejected", "rejected.account", "rejected.reason"}
 WITH_LEDGER = {field: {"evidence_root on the ledger"} for field in (*ONLY_THE_LEDGER_TELLS, "judgements.gate_reason")}
@@ -89,6 +94,14 @@ def test_every_altered_value_is_found_and_named(run: RecordedRun) -> None:
 
 def test_every_altered_example_count_is_found_and_named(weighed: RecordedRun, tmp_path: Path) -> None:
     check_every_value(weighed.copied_to(tmp_path / "run"), WITH_LEDGER, set(), under="example_counts")
+
+
+def test_every_altered_finding_is_found_and_named(lied: RecordedRun, tmp_path: Path) -> None:
+    run = lied.copied_to(tmp_path / "run")
+    recomputed = {"false_scores.ndcg_gain_wad", "false_scores.hit_gain_wad"}  # where a median passes over them
+    with_ledger = {field: {"evidence_root on the ledger"} for field in recomputed}
+    check_every_value(run, with_ledger, set(), under="false_scores", restricted=False)
+    check_every_value(run, WITHOUT_LEDGER, recomputed, under="false_scores", on_ledger=False)
 
 
 def test_without_a_ledger_all_but_reasons_are_found(run: RecordedRun) -> None:
