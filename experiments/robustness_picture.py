@@ -45,12 +45,14 @@ def curves_picture(figures: Figures) -> bytes:
         courses = [cell["curves"]["ndcg_at_10"] for cell in figures.cells(attack, defence, most)]
         if courses:
             panel.plot(range(1, len(courses[0]) + 1), _means(courses), **style)
+            panel.set_xlim(0, len(courses[0]) + 1)
 
     def exposed(panel: Any, attack: str, defence: str, style: dict[str, Any]) -> None:
         curves = [cell["curves"] for cell in figures.cells(attack, defence, most)]
         if curves:
             rounds = curves[0]["exposure_rounds"]
             panel.plot(rounds, _means([one["exposure"]["10"] for one in curves]), marker=".", **style)
+            panel.set_xlim(0, rounds[-1] + 1)
 
     panels = [("NDCG@10", attack, ndcg) for attack in figures.attacks]
     panels += [("ER@10", attack, exposed) for attack in figures.attacks if figures.targeted(attack)]

@@ -19,7 +19,7 @@ def leaderboard(figures: Figures, beta: float) -> str:
             shown = percent(figures.mean(attack, defence, beta, figures.kept))
             if figures.targeted(attack):
                 rise = figures.mean(attack, defence, beta, figures.exposure_rise)
-                shown += "" if rise is None else f", ER {100 * rise:+.1f}"
+                shown += "" if rise is None else f", ER {round(100 * rise, 1) + 0.0:+.1f}"  # no minus before a zero
             row.append(shown)
         lines.append(_line([attack, *row]))
     return "\n".join(lines)
