@@ -24,7 +24,7 @@ from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
 from server.report import Chosen, RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
 from server.run_privacy import run_statement
-from server.score_audit import FalseScore
+from server.score_audit import FalseScore, liars
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
 from server.status_writer import StatusWriter
@@ -180,8 +180,8 @@ class RunRecorder:
         self.status.settled(task.server_round)
         for sender, reason in (*rejected, *sorted(gate_reasons.items())):
             log(INFO, "left out or without weight: %s", reason, extra={"client": sender})
-        for one in false_scores:
-            log(WARNING, "for slashing: %s", one.reason(), extra={"client": one.evaluator})
+        for liar, reason in liars(false_scores).items():
+            log(WARNING, "for slashing: %s", reason, extra={"client": liar})
         log(INFO, "settled: %s updates, %s gas", len(updates), row["gas"])
 
     def stop_reason(self) -> str | None:
