@@ -39,7 +39,12 @@ from launch.workspace import git_commit
 RECORD = "robustness.json"
 COMMON: dict[str, Any] = {"clients": 50, "rounds": 10, "factors": 64}
 """What differs from `experiments.chosen_settings`: the paper's attackers are shares of many clients."""
-OVERRIDES: dict[str, Any] = {"model": MODELS, "variant": VARIANTS, "partition": PARTITIONS} | dict.fromkeys(COMMON, int)
+SHARDS: dict[str, dict[str, Any]] = {"ml-1m-ncf": {"probe_shards": 28}}
+"""What a tenth of a data set's users fills, where that is more than the seats of a committee: their histories are what
+is publicly known of an item, and the more there are, the less a push can claim."""
+OVERRIDES: dict[str, Any] = {"model": MODELS, "variant": VARIANTS, "partition": PARTITIONS} | dict.fromkeys(
+    (*COMMON, "probe_shards"), int
+)
 """The settings that have a flag here: their choices, or their kind."""
 DEFAULTS: dict[str, Any] = {
     "datasets": ["ml-1m-ncf"],
@@ -66,12 +71,13 @@ QUICK: dict[str, Any] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the record lacks; write record, page and CSV after every cell, and the pictures at the end."""
     options = _options(arguments)
-    asked = COMMON | {name: getattr(options, name) for name in OVERRIDES if getattr(options, name) is not None}
-    settings = {name: settings_of(name, asked) for name in options.datasets}
+    flags = {name: getattr(options, name) for name in OVERRIDES if getattr(options, name) is not None}
+    asked = {name: COMMON | SHARDS.get(name, {}) | flags for name in options.datasets}
+    settings = {name: settings_of(name, asked[name]) for name in options.datasets}
     record = read_record(options.out / RECORD, settings)
     for name in options.datasets:
         if record.get(name, {"refusal": "not looked at yet"})["refusal"]:
-            record[name] = new_entry(settings[name], reason_of(name, asked), data_root(), [])
+            record[name] = new_entry(settings[name], reason_of(name, asked[name]), data_root(), [])
         record[name]["refused"] = []
     keys = wanted(
         [name for name in options.datasets if not record[name]["refusal"]],

@@ -32,7 +32,8 @@ class Defence:
 
     def settings(self, base: Settings) -> Settings:
         """Return the settings of a run with this defence."""
-        return replace(base, aggregation=self.aggregation, defence=self.defence)
+        audit_share = base.audit_share if self.defence == "full" else 0.0  # the paper's peers are not audited
+        return replace(base, aggregation=self.aggregation, defence=self.defence, audit_share=audit_share)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -136,7 +136,7 @@ def _check_held(public: PublicRound, held: Sequence[Held]) -> None:
     for said, expected in zip(public.held_items, held, strict=True):
         for field in ("exposure", "budget"):
             if abs(getattr(said, field) - getattr(expected, field)) > GATE_TOLERANCE:
-                raise Mismatch(t, None, f"held_items.{field}", f"that of item {said.item} does not follow")
+                raise Mismatch(t, None, f"held_items.{field}_wad", f"that of item {said.item} does not follow")
         expect(t, None, "held_items.rolled_back", said.rolled_back, expected.rolled_back)
 
 
