@@ -21,8 +21,8 @@ from server.public_reference import PublicReference
 MOST_USERS_PER_INTERACTION = 5.0
 """How many times fewer interactions than a volunteer a client's users may have; beyond, its users are not believed."""
 LENGTH_SLACK = 2.0
-"""Factor on the bound of lengths: a client's users are not quite like the volunteers. It is 1 / sqrt(volunteers) larger,
-by which fewer of them say less surely what lengths there are."""
+"""Factor on the bound of lengths: a client's users are not quite like the volunteers. It is by 1 / sqrt(volunteers)
+larger: few of them say less surely what lengths there are."""
 _QUANTILE = 0.99  # of the volunteers' rows
 _MANY = 20.0  # claims from which a row's sum is about as long as their number says
 _FEW = 3.0  # claims up to which it is about as long as the square root of their number says
