@@ -160,7 +160,7 @@ class LengthBound:
     def lengths(self, claims: RowClaims, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the bound for each row of a client, were its counts these. Shape (touched,)."""
         mass = counts + claims.users / self._users * self._expected[claims.row_ids]
-        slack = LENGTH_SLACK * (1 + 1 / np.sqrt(self._users))
+        slack = LENGTH_SLACK * (1 + self._users**-0.5)
         return slack * (self._along * mass + self._across * np.sqrt(mass))
 
 
