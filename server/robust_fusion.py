@@ -121,7 +121,7 @@ def multi_krum(stacked: Stacked, compared: Sequence[str]) -> Arrays:
     return {name: sent[chosen].mean(axis=0) for name, sent in stacked.items()}
 
 
-ROBUST_RULES: Mapping[str, Rule] = {
+ROBUST_RULES: dict[str, Rule] = {
     "median": coordinate_median,
     "trimmed-mean": trimmed_mean,
     "norm-clipping": norm_clipping,

@@ -21,8 +21,8 @@ from server.public_reference import PublicReference
 MOST_USERS_PER_INTERACTION = 5.0
 """How many times fewer interactions than a volunteer a client's users may have; beyond, its users are not believed."""
 LENGTH_SLACK = 2.0
-"""Factor on the bound of lengths: a client's users are not quite like the volunteers. It is by 1 / sqrt(volunteers)
-larger: few of them say less surely what lengths there are."""
+"""Factor on the bound of lengths: a client's users are not quite like the volunteers. It is wider by a share of
+1 / sqrt(volunteers), for fewer of them say less surely what lengths there are."""
 _QUANTILE = 0.99  # of the volunteers' rows
 _MANY = 20.0  # claims from which a row's sum is about as long as their number says
 _FEW = 3.0  # claims up to which it is about as long as the square root of their number says
@@ -161,7 +161,8 @@ class LengthBound:
         """Return the bound for each row of a client, were its counts these. Shape (touched,)."""
         mass = counts + claims.users / self._users * self._expected[claims.row_ids]
         slack = LENGTH_SLACK * (1 + self._users**-0.5)
-        return slack * (self._along * mass + self._across * np.sqrt(mass))
+        bound: NDArray[np.float64] = slack * (self._along * mass + self._across * np.sqrt(mass))
+        return bound
 
 
 def _quantile(values: NDArray[np.float64], among: NDArray[np.bool_]) -> float:

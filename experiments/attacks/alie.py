@@ -1,13 +1,12 @@
-"""ALIE, "a little is enough": as far from the mean as honest clients may be, all in the same direction.
+"""ALIE, "a little is enough": as far from the mean as honest clients may be, all on the same side.
 
-    lift = mean - z std,   coordinate by coordinate over the colluders' honest updates
+    lift = mean - z std sign(mean),   coordinate by coordinate over the colluders' honest updates
 
-With n clients of which m are malicious, s = floor(n / 2) + 1 - m honest ones are needed for a majority, and z is the
-largest at which so many lie further out: Phi(z) = (n - m - s) / (n - m) [Baruch et al. (2019), Algorithm 3].
+The sign is ours: coordinates of a factor model mean nothing by themselves, and against the mean is where it hurts. z is
+1.5, as in the paper's experiments; its formula gives .84 for 20 of 50 clients, which made no model measurably worse.
 """
 
-from dataclasses import replace
-from statistics import NormalDist
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,34 +18,27 @@ from experiments.attacks.sums import Sums, update_of
 
 JITTER = 1e-3
 """Deviation of a colluder from the others, in deviations of the honest: the same bytes twice are noticed."""
-LEAST_Z = 0.3
-"""Where the majority is so far away that the formula asks for less."""
 
 
+@dataclass(frozen=True)
 class Alie(Attack):
     """Hide in the honest spread."""
 
     name: ClassVar[str] = "alie"
-    knowledge: ClassVar[str] = "the colluders' data, and how many clients there are"
+    knowledge: ClassVar[str] = "the colluders' data"
     budget: ClassVar[str] = "z standard deviations of honest coordinates"
-    source: ClassVar[str] = "Baruch et al. (2019), A little is enough"
+    source: ClassVar[str] = "Baruch et al. (2019), A little is enough; against the sign of the mean"
     targeted: ClassVar[bool] = False
+
+    z: float = 1.5
 
     def update(self, view: View) -> Arrays:
         """Return the colluders' mean less z deviations, each colluder a trifle beside it."""
         mean, deviation = view.together("mean and deviation", lambda: _spread(view))
         noise: FloatArray = np.float32(JITTER) * deviation * view.rng().normal(size=deviation.shape).astype(np.float32)
-        z = np.float32(largest_z(view.settings.clients, len(view.colluders)))
-        return update_of(view.model, replace(mean, lift=mean.lift - z * deviation + noise))
-
-
-def largest_z(clients: int, malicious: int) -> float:
-    """Return z for so many clients and malicious ones among them."""
-    honest = clients - malicious
-    supporters = clients // 2 + 1 - malicious
-    if honest <= 0 or supporters <= 0:  # the malicious are the majority
-        return 3.0
-    return max(LEAST_Z, NormalDist().inv_cdf(min(max((honest - supporters) / honest, 1e-6), 1 - 1e-6)))
+        return update_of(
+            view.model, replace(mean, lift=mean.lift - np.float32(self.z) * np.sign(mean.lift) * deviation + noise)
+        )
 
 
 def _spread(view: View) -> tuple[Sums, FloatArray]:

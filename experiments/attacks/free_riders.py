@@ -112,11 +112,13 @@ def replayed(model: Ials | Ncf, state: Arrays, before: Arrays, idle: Sums) -> Su
         return replace(idle, lift=(lift * (idle.counts > 0)[:, None]).astype(np.float32), gram=gram)
     assert idle.expected is not None  # noqa: S101  # of GMF
     exposure = idle.counts + model.display * idle.users
-    mean = state.get("mean_of_item_factors", before["item_factors"] - state["item_factors"])
+    mean = before["item_factors"] - state["item_factors"]
+    if "mean_of_item_factors" in state:
+        started = 1 - model.item_optimizer.beta_mean ** max(1, int(state["steps"][0]))
+        mean = state["mean_of_item_factors"] / started
+    lift = (model.item_regularisation * state["item_factors"] - mean) * exposure[:, None]  # the server adds the penalty
     gradient = np.expm1(before["item_bias"] - state["item_bias"]).astype(np.float64)
-    return replace(
-        idle, lift=(-mean * exposure[:, None]).astype(np.float32), expected=idle.counts + exposure * gradient
-    )
+    return replace(idle, lift=lift.astype(np.float32), expected=idle.counts + exposure * gradient)
 
 
 def _guessed_gram(factors: int, users: int) -> NDArray[np.float64]:

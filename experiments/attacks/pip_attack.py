@@ -3,7 +3,7 @@
     lift_t = h_t + s d_t,   d_t = unit(m) + unit(c - q_t)
 
 with h the honest update, m the mean vector of the colluders' users, c the centroid of the items that they have most.
-s is as large as two limits allow, where the paper has penalties in its loss: no row becomes longer than the 95th
+s is as large as two limits allow, where the paper has penalties in its loss: no row becomes longer than the 99th
 percentile of honest rows, and the update's cosine to the honest one stays above the 5th percentile of the cosines
 between honest updates. The centroid stands for the popularity classifier that the paper trains.
 """
@@ -27,7 +27,7 @@ class PipAttack(Attack):
 
     name: ClassVar[str] = "pip-attack"
     knowledge: ClassVar[str] = "the colluders' data, and by these the popular items and how honest updates differ"
-    budget: ClassVar[str] = "the 95th percentile of honest rows and the 5th of cosines between honest updates"
+    budget: ClassVar[str] = "the 99th percentile of honest rows and the 5th of cosines between honest updates"
     source: ClassVar[str] = "Zhang et al. (2022), PipAttack; limits in place of penalties, a centroid of a classifier"
     targeted: ClassVar[bool] = True
 
@@ -40,7 +40,7 @@ class PipAttack(Attack):
             factors[popular].mean(axis=0) - factors[view.targets]
         )
         honest = sums.lift[view.targets]
-        longest = honest_length(view, 95, *view.colluders)
+        longest = honest_length(view, 99, *view.colluders)
         rows = honest + _strength(honest, direction, longest)[:, None] * direction
         moved = pushed(view, sums, rows)
         while cosine(moved.lift, sums.lift) < least_cosine(view):

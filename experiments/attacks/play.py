@@ -1,6 +1,7 @@
 """A run with malicious clients: the real system in one process, with a ledger in memory."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ def play(
         WrongUse: data and settings do not fit, or attacks are not written for the model.
         Exception: whatever an attack itself raised; its run is no measurement.
     """
+    logging.getLogger("flwr").setLevel(logging.WARNING)
     data = prepare_data(settings, data_root)
     targets = draw_targets(data.train, targets_each, settings.seed)
     options = RunOptions(out=folder, chain=MEMORY, account_dir=None, deployment=None, data_root=data_root)

@@ -16,8 +16,8 @@ def honest_sums(view: View, account: str) -> Sums:
     return view.together(("sums", account), lambda: sums_of(view.model, honest, view.train.item_count))
 
 
-def pushed(view: View, sums: Sums, rows: FloatArray) -> Sums:
-    """Return the sums with the targets' rows replaced.
+def pushed(view: View, sums: Sums, rows: FloatArray, items: NDArray[np.integer] | None = None) -> Sums:
+    """Return the sums with some rows replaced.
 
     An iALS row goes the further, the fewer users are said to have the item: the fewest are claimed that allow the
     length. Of GMF the server's optimiser forgets a gradient's length and the bias counts users: as many are claimed as
@@ -26,16 +26,18 @@ def pushed(view: View, sums: Sums, rows: FloatArray) -> Sums:
     Args:
         view: The attacker's.
         sums: Of the honest update.
-        rows: What the targets' rows become. Shape (targets, factors), or (factors,) for all.
+        rows: What the rows become. Shape (items, factors), or (factors,) for all.
+        items: Whose rows; the targets' where they are not given.
     """
-    lift, counts, targets = sums.lift.copy(), sums.counts.copy(), view.targets
-    lift[targets] = rows
-    lengths = replace(sums, lift=lift[targets]).lengths
+    lift, counts = sums.lift.copy(), sums.counts.copy()
+    items = view.targets if items is None else items
+    lift[items] = rows
+    lengths = replace(sums, lift=lift[items]).lengths
     if isinstance(view.model, Ials):
-        counts[targets] = least_counts(view.model, sums, lengths)
+        counts[items] = least_counts(view.model, sums, lengths)
     else:
         per_user = max(float(np.linalg.norm(mean_vector(view, *view.colluders))), 1e-6)
-        counts[targets] = np.maximum(counts[targets], np.ceil(lengths / per_user))
+        counts[items] = np.maximum(counts[items], np.ceil(lengths / per_user))
     return replace(sums, lift=lift, counts=counts)
 
 

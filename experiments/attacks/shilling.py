@@ -18,16 +18,20 @@ from experiments.attacks.made_up_users import users_with
 
 @dataclass(frozen=True)
 class Shilling(Attack):
-    """Add `profiles` made-up users for each real one, with all targets and as many items as a real user has."""
+    """Add `profiles` made-up users for each real one, with all targets and as many items as a real user has.
+
+    Measured: where the targets take turns, one to a profile, each is exposed less. In a model of many factors the
+    profiles get a direction of their own, and few real users see the targets.
+    """
 
     name: ClassVar[str] = "shilling"
     knowledge: ClassVar[str] = "the colluders' data, for the popularity of items on a bandwagon"
-    budget: ClassVar[str] = "one profile for each two real users, each with all targets; the training is honest"
+    budget: ClassVar[str] = "one profile for each real user; the training is honest"
     source: ClassVar[str] = "Lam and Riedl (2004); bandwagon: Mobasher et al. (2007), Toward trustworthy recommenders"
     targeted: ClassVar[bool] = True
 
     fillers: Literal["random", "bandwagon"] = "random"
-    profiles: float = 0.5
+    profiles: float = 1.0
 
     def update(self, view: View) -> Arrays:
         """Return the honest update on real and made-up users."""

@@ -7,7 +7,6 @@ The rows that fewer than half of the colluders touch are turned against those wh
 and all colluders write into all of these. The rows that many touch stay honest.
 """
 
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from common.models import Arrays, FloatArray
 from experiments.attacks.attack import Attack, View
-from experiments.attacks.pushing import honest_length, honest_sums, unit
-from experiments.attacks.sums import least_counts, update_of
+from experiments.attacks.pushing import honest_length, honest_sums, pushed, unit
+from experiments.attacks.sums import update_of
 
 
 class Spattack(Attack):
@@ -32,11 +31,8 @@ class Spattack(Attack):
         """Return the honest update with its thin rows replaced."""
         sums = honest_sums(view, view.account)
         thin, against = view.together("thin rows", lambda: _thin_rows(view))
-        lift, counts = sums.lift.copy(), sums.counts.copy()
-        length = honest_length(view, 99, *view.colluders)
-        lift[thin] = np.float32(length) * against
-        counts[thin] = np.maximum(counts[thin], least_counts(view.model, sums, np.full(len(thin), length)))
-        return update_of(view.model, replace(sums, lift=lift, counts=counts))
+        length = np.float32(honest_length(view, 99, *view.colluders))
+        return update_of(view.model, pushed(view, sums, length * against, thin))
 
 
 def _thin_rows(view: View) -> tuple[NDArray[np.int64], FloatArray]:

@@ -1,23 +1,36 @@
 """A federation small enough to attack in a second: 80 users of three tastes, 150 items, 10 clients, 4 of them bad.
 
-By `aggregation="fedavg"` it defends itself against nothing.
+By `aggregation="fedavg"` and `defence="scores"` it defends itself against nothing.
 """
 
 import tempfile
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from common.config import Settings
-from experiments.attacks.attack import Attack
+from common.models import model_of
+from common.seeding import generator
+from experiments.attacks.attack import Attack, View
+from experiments.attacks.colluders import parts_of
 from experiments.attacks.play import Played, play
 from experiments.attacks.suite import ATTACKS
+from experiments.attacks.targets import draw_targets
+from launch.preparation import prepare_data
 
 USERS, ITEMS, TASTES = 80, 150, 3
 SHARE = 0.4
 COLUMNS = "user=user,item=item"
-MODELS = {"ials": {"model": "ials"}, "gmf": {"model": "ncf", "variant": "gmf"}}
+MODELS = ("ials", "gmf")
+CHOSEN: dict[str, dict[str, Any]] = {
+    "ials": {"model": "ials"},
+    "gmf": {"model": "ncf", "variant": "gmf"},
+    "fused": {"model": "ncf", "variant": "fused"},
+    "neumf": {"model": "ncf", "variant": "neumf"},
+}
 
 
 @cache
@@ -42,14 +55,20 @@ def settings_of(model: str, rounds: int, aggregation: str = "fedavg") -> Setting
         csv_columns=COLUMNS,
         clients=10,
         rounds=rounds,
-        factors=8,
+        factors=4,
         committee_size=3,
         volunteer_share=0.5,
         probe_pairs=60,
         phase_timeout=5.0,
         aggregation=aggregation,
-        **MODELS[model],
+        defence="scores",
+        **CHOSEN[model],
     )
+
+
+def bundled_settings(model: str, rounds: int) -> Settings:
+    """The bundled data, where there is more to spoil: 671 users, 9066 items."""
+    return Settings(clients=10, rounds=rounds, factors=16, aggregation="fedavg", defence="scores", **CHOSEN[model])
 
 
 def played(attack: Attack | None, settings: Settings, share: float = SHARE) -> Played:
@@ -58,14 +77,14 @@ def played(attack: Attack | None, settings: Settings, share: float = SHARE) -> P
 
 
 @cache
-def clean(model: str, rounds: int) -> Played:
-    return played(None, settings_of(model, rounds))
+def clean(settings: Settings) -> Played:
+    return played(None, settings)
 
 
 @cache
-def attacked(name: str, model: str, rounds: int) -> Played:
+def attacked(name: str, settings: Settings) -> Played:
     """Play one attack of the suite, and see that nothing that it sent was refused."""
-    run = played(ATTACKS[name](), settings_of(model, rounds))
+    run = played(ATTACKS[name](), settings)
     sent = [set(row["took_part"]) for row in run.report["rounds"]]
     assert all(run.malicious <= accounts for accounts in sent)
     return run
@@ -85,5 +104,34 @@ def exposure(run: Played, cutoff: int = 10) -> float:
 
 
 def ndcg(run: Played) -> float:
-    """NDCG@10 on the full catalogue."""
-    return float(run.report["final"]["full_ndcg_at_10"])
+    """NDCG@10 among 1 + 99 sampled items."""
+    return float(run.report["final"]["ndcg_at_10"])
+
+
+def views(model: str) -> list[View]:
+    """What four colluders see in round 2, the first round having been honest; they have scored two other clients."""
+    settings = settings_of(model, 2)
+    data = prepare_data(settings, None)
+    ((_, part),) = parts_of(settings, model_of(settings))
+    before = part.initial_state(ITEMS, generator(1, "initial-model"))
+    clients = {f"0x{number:02x}": data.train.take(users) for number, users in enumerate(data.parts)}
+    sent = {account: part.local_step(before, train)[0] for account, train in clients.items()}
+    state = part.apply(before, part.fuse(list(sent.values()), [1.0] * len(sent)))
+    colluders = dict(list(clients.items())[:4])
+    memo: dict[Hashable, Any] = {}
+    return [
+        View(
+            settings=settings,
+            server_round=2,
+            account=account,
+            model=part,
+            state=state,
+            colluders=colluders,
+            targets=draw_targets(data.train, 2, settings.seed),
+            earlier=(before,),
+            probe=data.probe,
+            peers={"0x07": sent["0x07"], "0x08": sent["0x08"], "0x01": sent["0x01"]},
+            memo=memo,
+        )
+        for account in colluders
+    ]
