@@ -21,8 +21,9 @@ from server.public_reference import PublicReference
 MOST_USERS_PER_INTERACTION = 5.0
 """How many times fewer interactions than a volunteer a client's users may have; beyond, its users are not believed."""
 LENGTH_SLACK = 2.0
-"""Factor on the bound of lengths: a client's users are not quite like the volunteers. It is wider by a share of
-1 / sqrt(volunteers), for fewer of them say less surely what lengths there are."""
+"""Factor on the bound of lengths: a client's users are not quite like the volunteers."""
+FEW_VOLUNTEERS = 25.0
+"""Over their number: by how much the bound is wider, for few say less surely what lengths there are."""
 _QUANTILE = 0.99  # of the volunteers' rows
 _MANY = 20.0  # claims from which a row's sum is about as long as their number says
 _FEW = 3.0  # claims up to which it is about as long as the square root of their number says
@@ -160,7 +161,7 @@ class LengthBound:
     def lengths(self, claims: RowClaims, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the bound for each row of a client, were its counts these. Shape (touched,)."""
         mass = counts + claims.users / self._users * self._expected[claims.row_ids]
-        slack = LENGTH_SLACK * (1 + self._users**-0.5)
+        slack = LENGTH_SLACK * (1 + FEW_VOLUNTEERS / self._users)
         bound: NDArray[np.float64] = slack * (self._along * mass + self._across * np.sqrt(mass))
         return bound
 

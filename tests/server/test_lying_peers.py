@@ -80,7 +80,8 @@ def test_colluders_move_no_honest_reputation_and_lose_their_own(
         else:
             assert judged["gate_reason"] is None
             rewards.append(int(judged["reward_wei"]))
-    assert sum(rewards) == pytest.approx(1000 * WAD)
+    cap = 2 * 1000 * WAD // len(eight.accounts)  # what it keeps back stays in the treasury
+    assert sum(rewards) == pytest.approx(min(1000 * WAD, len(rewards) * cap))
     findings = run.evidence(LIES_IN)["false_scores"]
     assert {one["evaluator"] for one in findings} == {eight.accounts[client].address for client in members}
     assert len(run.report["rounds"][LIES_IN - 1]["false_scores"]) == len(findings) == 7 * len(members)

@@ -208,7 +208,9 @@ def test_a_bound_grows_with_the_users_and_with_what_the_model_expects() -> None:
     lengths = bound.lengths(one, one.counts)
     assert np.all(np.diff(lengths) > 0)
     assert lengths[0] >= 2 * np.sqrt(2) / np.sqrt(2)  # two times one user's vector at least
-    assert lengths[2] <= 2 * (30 + 1.5 * np.sqrt(30))
+    assert lengths[2] <= 2 * (1 + 25 / 20) * (30 + 1.5 * np.sqrt(30))
+    thousands = LengthBound(public._replace(users=2000), FEW_ITEMS)
+    assert np.all(thousands.lengths(one, one.counts) < lengths)  # they know better what lengths there are
 
 
 def test_colluders_that_all_push_an_item_come_to_no_more_than_is_public(small: SmallFederation) -> None:
