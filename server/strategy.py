@@ -40,7 +40,7 @@ from server.round_nodes import RoundNodes
 from server.run_recorder import RunRecorder
 from server.score_audit import FalseScore, RecomputedGains, audit, liars, scores_that_count
 from server.seed_chain import SeedChain, committee_seed
-from server.selection import Assignment, draw_committees
+from server.selection import Assignment, draw_committees, trusted_evaluators
 from server.settlement import commitment_root, settle
 from server.verification import VerifiedUpdate
 
@@ -191,7 +191,9 @@ class ReputationFedAvg(FedAvg):
         self._recorder.commit_updates(task, root, ReceivedUpdates(phase.updates, phase.rejected, chosen.invitation))
         link = self._seed_chain.link(server_round)
         seed = committee_seed(link, root)
-        assignments = draw_committees(seed, list(phase.updates), self._settings.committee_size, tuple(self._pool))
+        accounts = list(phase.updates)
+        evaluators = trusted_evaluators(accounts, self._settings, self._recorder.standing.smoothed_wad)
+        assignments = draw_committees(seed, accounts, evaluators, self._settings.committee_size, tuple(self._pool))
         peer_messages = self.configure_peer_evaluation(task, phase, assignments)
         committed_seconds = time.monotonic() - began
         peer_replies = exchange(grid, peer_messages, timeout)

@@ -20,7 +20,7 @@ from server.replay.public_round import PublicRound
 from server.reputation import WAD
 from server.score_audit import liars, scores_that_count
 from server.seed_chain import committee_seed
-from server.selection import Assignment, draw_committees
+from server.selection import Assignment, draw_committees, trusted_evaluators
 from server.settlement import Judgement, RoundResult, Standing, commitment_root, reputation_root, reward_leaves, settle
 
 
@@ -63,7 +63,7 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
     check_invitation(public, before.seed_link)
     _check_commitments(public)
     expect(t, None, "seed_link", keccak(public.seed_link), before.seed_link)
-    _check_committees(public, probe_shards)
+    _check_committees(public, before, probe_shards)
     _check_scores(public)
     check_false_scores(public)
     _check_gates(public)
@@ -102,10 +102,11 @@ def _check_commitments(public: PublicRound) -> None:
     expect(t, None, "commitment_root", public.commitment_root, commitment_root(public.cohort, commitments))
 
 
-def _check_committees(public: PublicRound, probe_shards: Sequence[bytes]) -> None:
+def _check_committees(public: PublicRound, before: Before, probe_shards: Sequence[bytes]) -> None:
     seed = committee_seed(public.seed_link, public.commitment_root)
     accounts = ascending(public.commitments)
-    drawn = draw_committees(seed, accounts, public.settings.committee_size, probe_shards) if accounts else []
+    evaluators = trusted_evaluators(accounts, public.settings, before.standing.smoothed_wad)
+    drawn = draw_committees(seed, accounts, evaluators, public.settings.committee_size, probe_shards)
     for said, expected in zip_longest(public.assignments, drawn):
         if said is None or expected is None:
             expect(public.server_round, None, "committees", len(public.assignments), len(drawn))

@@ -117,11 +117,11 @@ SCORES = (
     _unheard(
         "sends a hundred thousand scores",
         with_score_records(ndcg_gains_wad=[1] * 100_000),
-        "^no scores: 'ndcg-gains-wad' is not a list of at most 64 entries, each int$",
+        "^no scores: 'ndcg-gains-wad' is not a list of at most 512 entries, each int$",
     ),
     _unheard(
         "sends NaN for scores",
         with_score_records(hit_gains_wad=[float("nan")] * 3),
-        "^no scores: 'hit-gains-wad' is not a list of at most 64 entries, each int$",
+        "^no scores: 'hit-gains-wad' is not a list of at most 512 entries, each int$",
     ),
 )

@@ -54,7 +54,9 @@ class Round:
 
     def scores(self, lie: Lie = lambda evaluator, subject: 0.0) -> Scores:
         given = []
-        for one in sorted(draw_committees(SEED, self.accounts, 7, SHARDS), key=lambda one: one.evaluator):
+        for one in sorted(
+            draw_committees(SEED, self.accounts, self.accounts, 7, SHARDS), key=lambda one: one.evaluator
+        ):
             added = int(lie(one.evaluator, one.subject) * WAD)
             said = [max(-WAD, min(WAD, gain + added)) for gain in self.gains[one.subject, one.shard]]
             given.append((one.evaluator, SignedScore(Score(one.subject, bytes(32), one.shard, *said), bytes(65))))
