@@ -112,7 +112,7 @@ def test_what_each_gate_is_for_is_closed_with_its_reason(
         LATE_COPY: {first: mixed(last.updates[second], updates[third], 1e-3)},
         FAINT: {first: updates[first] | {"residual": updates[first]["residual"] / 10}},
         AGAINST_AGGREGATE: {first: updates[first] | {"residual": -updates[first]["residual"]}},
-        OVERLONG: {first: updates[first] | {"residual": 5 * updates[first]["residual"]}},
+        OVERLONG: {first: updates[first] | {"residual": 20 * updates[first]["residual"]}},
         LAST_AGGREGATE: {first: model_of(SETTINGS).fuse(list(last.updates.values()), [0.2] * 5)},
     }
     for reason, changed in cases.items():
