@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import Rejected
-from common.record_fields import bytes_record, record_bytes
+from common.record_fields import MOST_ENTRIES, bytes_record, record_bytes
 from common.wire import (
     PeerTask,
     RoundTask,
