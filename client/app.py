@@ -15,7 +15,7 @@ from flwr.common.logger import log
 from client.participation import absence_from, introduce
 from client.scoring import PeerWork, score
 from client.store import ParticipantFolder
-from client.training import measure, train
+from client.training import LocalStep, honest_step, measure, train
 from common.device import DEVICE_VARIABLE
 from common.errors import WrongUse
 from common.introduction import introduction_content
@@ -38,6 +38,7 @@ def build_app(
     open_folder: Callable[[Path], ParticipantFolder] = ParticipantFolder,
     peer_work: PeerWork | None = None,
     device: str | None = None,
+    local_step: LocalStep = honest_step,
 ) -> ClientApp:
     """Make the app.
 
@@ -45,6 +46,7 @@ def build_app(
         open_folder: Opens the folder that the node's config names; a simulation keeps the opened ones.
         peer_work: Measures for scores; a simulation, where all peers share a process, does each work once.
         device: Where to train; None does what the environment says.
+        local_step: What makes the updates.
     """
     chosen = device or os.environ.get(DEVICE_VARIABLE, "auto")
     work = peer_work or PeerWork()
@@ -71,7 +73,7 @@ def build_app(
                 introduction = introduce(task, context.node_id, folder, absence)
             return Message(introduction_content(introduction), reply_to=message)
         with _logged(task, context, "trained"):
-            reply = train(task, context.node_id, folder, chosen)
+            reply = train(task, context.node_id, folder, chosen, local_step)
         return Message(train_reply_content(reply), reply_to=message)
 
     @app.evaluate(PEER_EVALUATION.split(".")[1])

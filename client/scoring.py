@@ -8,7 +8,7 @@ from common.commitment import Score, commitment_of, score_message, sign
 from common.data.probe import ProbeShard
 from common.errors import Rejected
 from common.models import Arrays, Model, model_of
-from common.probe_scoring import MeasuredShard, state_with_update_alone
+from common.probe_scoring import MeasuredShard, ShardMetrics, state_with_update_alone
 from common.update import decode_model, object_name
 from common.update_check import open_update
 from common.wire import PeerTask, RoundTask, SignedScore, Subject
@@ -38,6 +38,15 @@ class PeerWork:
         arrays = open_update(task.round_task.settings, model.at(state), subject.update_bytes, item_count)
         return state_with_update_alone(model, state, arrays, task.cohort_size)
 
+    def gain(self, task: PeerTask, subject: Subject, measured: MeasuredShard, applied: Arrays) -> ShardMetrics:
+        """Return the gain that is signed, of the state that `apply_alone` made.
+
+        Raises:
+            Rejected: the update gets no score from this peer.
+        """
+        del task, subject
+        return measured.gain(applied)
+
 
 def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[SignedScore]:
     """Answer an ``evaluate.peer`` message: one signed score for each update that can be scored.
@@ -57,11 +66,11 @@ def score(task: PeerTask, folder: ParticipantFolder, work: PeerWork) -> list[Sig
             continue
         try:
             applied = work.apply_alone(task, model, state, subject)
+            if subject.shard not in measured:
+                measured[subject.shard] = work.measure(round_task, model, state, subject.shard, shard)
+            gained = work.gain(task, subject, measured[subject.shard], applied)
         except Rejected:
             continue
-        if subject.shard not in measured:
-            measured[subject.shard] = work.measure(round_task, model, state, subject.shard, shard)
-        gained = measured[subject.shard].gain(applied)
         judged = Score(subject.account, subject.commitment, subject.shard, _wad(gained.first), _wad(gained.second))
         message = score_message(round_task.domain, round_task.run_id, round_task.server_round, judged)
         scores.append(SignedScore(judged, sign(message, account.key)))

@@ -1,5 +1,6 @@
 """A client's part of a round: measure the model that came, make the update, commit and sign."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from client.compression import compress
@@ -20,8 +21,25 @@ from common.update import Packed, decode_model, encode_update, object_name
 from common.update_check import check_update
 from common.wire import RoundTask, TrainReply
 
+LocalStep = Callable[[RoundTask, Model, Arrays, ParticipantFolder], tuple[Arrays, FloatArray]]
+"""What a client computes in a round, from the task, the model on its device, the state and its folder: the update, and
+the users' vectors, which stay at the client."""
 
-def train(task: RoundTask, node_id: int, folder: ParticipantFolder, device: str = "cpu") -> TrainReply:
+
+def honest_step(task: RoundTask, model: Model, state: Arrays, folder: ParticipantFolder) -> tuple[Arrays, FloatArray]:
+    """Train on the folder's users, see `client.local_update`."""
+    entropy = noise_generator(task.settings, folder.account.address, task.server_round)
+    fitted = folder.fitted_users(task.model_bytes)
+    return local_update(task.settings, model, state, folder.part.train, entropy, fitted)
+
+
+def train(
+    task: RoundTask,
+    node_id: int,
+    folder: ParticipantFolder,
+    device: str = "cpu",
+    local_step: LocalStep = honest_step,
+) -> TrainReply:
     """Answer a ``train`` message; asked again for the same round and model, with the same bytes.
 
     Only the binding of the node is signed anew: after its SuperLink has started again, a node has another id.
@@ -31,6 +49,7 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder, device: str 
         node_id: Flower's, of this node.
         folder: The participant's.
         device: Where to train, see `common.device`; all else is computed on the processor.
+        local_step: What makes the update; whatever it is, the rest of the reply is the protocol's.
 
     Raises:
         Rejected: the model is not one that this client can train.
@@ -42,19 +61,20 @@ def train(task: RoundTask, node_id: int, folder: ParticipantFolder, device: str 
     binding = sign(node_binding_message(task.domain, task.run_id, account.address, node_id), account.key)
     with folder.answering():
         saved = folder.saved_reply(task.run_id, task.server_round, task.model_bytes)
-        return replace(saved, node_binding_signature=binding) if saved else _new_reply(task, binding, folder, device)
+        if saved:
+            return replace(saved, node_binding_signature=binding)
+        return _new_reply(task, binding, folder, device, local_step)
 
 
-def _new_reply(task: RoundTask, binding: bytes, folder: ParticipantFolder, device: str) -> TrainReply:
+def _new_reply(
+    task: RoundTask, binding: bytes, folder: ParticipantFolder, device: str, local_step: LocalStep
+) -> TrainReply:
     """Train, and keep the signed reply before it is sent."""
     account = folder.account
     model = model_of(task.settings)
     state = received_state(task, model, folder)
     settings = task.settings
-    entropy = noise_generator(settings, account.address, task.server_round)
-    fitted = folder.fitted_users(task.model_bytes)
-    trained = on_device(model, state, device)
-    update, user_vectors = local_update(settings, trained, state, folder.part.train, entropy, fitted)
+    update, user_vectors = local_step(task, on_device(model, state, device), state, folder)
     personal = personalise(settings, model, state, folder.part.train, task.server_round - 1)
     forms, unsent = _compressed(task, model.at(state), update, folder)
     update_bytes = encode_update(Packed(model.at(state).name, folder.part.train.item_count, forms))

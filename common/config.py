@@ -22,7 +22,8 @@ KEPT = ("auto", "last", "best")
 WARM_STARTS = ("ials", "gmf-mlp")
 PARTITIONS = ("even", "amount", "taste", "single-user")
 COMPRESSIONS = ("none", "float16", "int8", "top-rows")
-AGGREGATIONS = ("reputation", "fedavg")
+AGGREGATIONS = ("reputation", "fedavg", "median", "trimmed-mean", "norm-clipping", "krum", "multi-krum")
+DEFENCES = ("full", "scores")
 PERSONALISATIONS = ("none", "fine-tune", "adapters", "gate", "all")
 GATES = ("learnt", "scheduled")
 CONSOLIDATIONS = ("median", "trimmed-mean")
@@ -181,16 +182,44 @@ class Settings:
         "learnt", "gate: alpha from training items held out, or t/(t+1) after t rounds", choices=GATES
     )
     personal_rounds: int = _setting(8, "gate: rounds of the client's own iALS", least=1, most=1000)
-    aggregation: str = _setting("reputation", "weights by earned reputation, or plain n_k/n", choices=AGGREGATIONS)
+    aggregation: str = _setting(
+        "reputation",
+        "weights by earned reputation, plain n_k/n, or a robust rule without weights",
+        choices=AGGREGATIONS,
+    )
     consolidation: str = _setting(
         "median", "how a committee's scores become one (T-FedRS eq. 2)", choices=CONSOLIDATIONS
+    )
+    defence: str = _setting(
+        "full",
+        "full: gates, row caps and exposure budgets beside the peers' scores; scores: these alone, as in the paper",
+        choices=DEFENCES,
     )
     smoothing: float = _setting(
         0.5, "gamma of T-FedRS eq. 4: the share of the past in a reputation", least=0.0, most=0.999
     )
+    falling_smoothing: float = _setting(0.25, "full defence: gamma where a reputation falls", least=0.0, most=0.999)
+    reputation_floor: float = _setting(
+        0.03, "full defence: the reputation below which a client has no weight", least=0.0, most=0.99
+    )
+    reward_cap: float = _setting(
+        2.0, "full defence: the most that one client is paid, in equal shares of the pool", least=1.0, most=1e6
+    )
     committee_size: int = _setting(7, "most peers that score one update", least=1, most=64)
+    audit_share: float = _setting(
+        0.05,
+        "share of the scores that the coordinator draws and computes again, beside those that disagree; 0: none",
+        least=0.0,
+        most=1.0,
+    )
     volunteer_share: float = _setting(0.1, "share of users whose histories are public for scoring", above=0.0, most=1.0)
     probe_pairs: int = _setting(200, "held-out pairs in each shard of the probe set", least=1, most=100_000)
+    probe_shards: int = _setting(
+        0,
+        "shards of the probe set, of which a round draws one for each seat of a committee; 0: as many as seats",
+        least=0,
+        most=4096,
+    )
     reward_per_round: int = _setting(1000, "tokens shared by the accepted clients of a round", least=0, most=10**9)
     unsafe_single_user: bool = _setting(
         False, "allow clients that hold one user, whose updates show that user's items to everybody who sees them"

@@ -7,7 +7,9 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from common.address import is_checksum_address
 from common.errors import Rejected
 
-MOST_ENTRIES = 64  # the most that --committee-size allows: everybody scores as many updates as a committee has seats
+MOST_ENTRIES = 512
+"""Some times the most that --committee-size allows: where half of the clients may score, each scores twice as many
+updates as a committee has seats on average, and by chance more."""
 _BYTES_KEY = "bytes"
 _STYPE = "tfedrs.bytes"
 _T = TypeVar("_T")

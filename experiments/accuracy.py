@@ -12,7 +12,7 @@ has its reason in place of rows.
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from common.atomic_file import write_atomically
-from common.bounded_json import parse_json
-from common.config import Settings, flag_of
+from common.config import flag_of
 from common.data.published import PUBLISHED
-from common.errors import WrongUse
-from experiments.accuracy_cells import ALL_METHODS, cell, missing, remark, size
+from experiments.accuracy_cells import ALL_METHODS, cell, missing
 from experiments.accuracy_page import markdown, table_csv
 from experiments.accuracy_picture import PICTURE, picture
 from experiments.chosen_settings import reason_of, settings_of
+from experiments.data_set_records import new_entry, read_record
 from launch.run_options import data_root
 from launch.workspace import git_commit
 
@@ -51,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     asked = {name: getattr(options, name) for name in OVERRIDES if getattr(options, name) is not None}
     settings = {name: settings_of(name, asked) for name in options.datasets}
-    record = _record(options.out / RECORD, settings)
+    record = read_record(options.out / RECORD, settings)
     for name in options.datasets:
         if record.get(name, {"refusal": "not looked at yet"})["refusal"]:  # what was missing may have come since
-            record[name] = _entry(settings[name], reason_of(name, asked))
+            record[name] = new_entry(settings[name], reason_of(name, asked), data_root(), {})
     rankable = [name for name in options.datasets if not record[name]["refusal"]]
     todo = list(missing(record, rankable, options.methods, options.seeds))
     commit = git_commit()
@@ -70,48 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress.advance(task)
     _write(options.out, record)
     print(markdown(record))
-
-
-def _entry(settings: Settings, reason: str) -> dict[str, Any]:
-    try:
-        about = size(settings, data_root())
-    except WrongUse as error:
-        refusal = f"{error} {remark(settings.dataset, data_root())}".rstrip()
-        return {"refusal": refusal, "settings": {}, "cells": {}}
-    return {
-        "refusal": None,
-        "about": about,
-        "reason": reason,
-        "settings": _shared(settings),
-        "commits": [],
-        "cells": {},
-    }
-
-
-def _shared(settings: Settings) -> dict[str, Any]:
-    """Return the settings that all cells of a data set share."""
-    return {key: value for key, value in settings.to_run_config().items() if key not in ("dataset", "seed")}
-
-
-def _record(path: Path, settings: Mapping[str, Settings]) -> dict[str, Any]:
-    """Return what was measured before, nothing where the folder is new.
-
-    Raises:
-        WrongUse: one of these data sets was measured with other settings.
-    """
-    if not path.exists():
-        return {}
-    record: dict[str, Any] = parse_json(path.read_bytes())["datasets"]
-    for name, own in settings.items():
-        if name not in record or record[name]["refusal"]:
-            continue
-        before = _shared(Settings()) | record[name]["settings"]  # a setting that came since had its default
-        changed = sorted(key for key, value in _shared(own).items() if before[key] != value)
-        if changed:
-            raise WrongUse(
-                f"{path} has {name} measured with other settings ({', '.join(changed)}); choose another --out."
-            )
-    return record
 
 
 def _write(folder: Path, record: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from itertools import count
 from pathlib import Path
 
 from flwr.app import Context, Error, Message, RecordDict
-from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -20,7 +19,7 @@ _APP_FAILED = 2
 
 
 class InProcessGrid(Grid):
-    """Nodes 2, 3, ... are the given client folders, in their order.
+    """Nodes 2, 3, ... are the given client folders, in their order; the app, a `ClientApp`, answers for all of them.
 
     Flower stamps every message with an identity that it keeps for the whole process, so the identity is switched to
     the node while its app runs. `on_reply` is called after each answer, for whoever shows progress. `cpu_seconds` adds
@@ -30,7 +29,7 @@ class InProcessGrid(Grid):
 
     def __init__(
         self,
-        app: ClientApp,
+        app: Callable[[Message, Context], Message],
         client_dirs: Sequence[Path],
         on_reply: Callable[[], None],
         before: Callable[[Sequence[tuple[Path, Message]]], None] | None = None,

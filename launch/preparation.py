@@ -80,7 +80,7 @@ def prepare_data(settings: Settings, data_root: Path | None, bring_their_own: in
             "use fewer clients, or add --unsafe-single-user where that is acceptable."
         )
     split = leave_one_out(dataset, settings.seed, settings.train_on_validation)
-    shards = min(settings.committee_size, settings.clients - 1)
+    shards = settings.probe_shards or min(settings.committee_size, settings.clients - 1)
     probe, train = draw_probe_pool(split.train, shards, settings.probe_pairs, settings.volunteer_share, settings.seed)
     return PreparedData(dataset, split, train, probe, parts)
 

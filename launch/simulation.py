@@ -1,14 +1,17 @@
 """The same strategy and the same client app as in a real federation, in one process."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from flwr.app import Message
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
 
-from client.app import build_app
+from client.app import CLIENT_DIR, build_app
 from client.personalisation import Personal
 from client.scoring import PeerWork
 from client.store import ParticipantFolder
+from client.training import LocalStep
 from common.config import Settings
 from common.data.probe import ProbeShard
 from common.models import Arrays, FloatArray, Model
@@ -19,6 +22,19 @@ from launch.in_process_grid import InProcessGrid
 from server.coordinator import coordinate
 from server.federation import Federation, load_secrets
 from server.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a client does in place of training and scoring honestly; it still keeps to the messages.
+
+    Attributes:
+        local_step: Makes its updates.
+        peer_work: Its work as a peer, given the honest work that the simulation's peers share.
+    """
+
+    local_step: LocalStep
+    peer_work: Callable[[PeerWork], PeerWork]
 
 
 def simulate(
@@ -32,24 +48,42 @@ def simulate(
     tensorboard: bool = False,
     batch: bool = False,
     device: str = "cpu",
+    behaviours: Mapping[Path, Behaviour] | None = None,
 ) -> Mapping[str, float]:
     """Run a prepared federation to its end, node after node; return the nodes' processor seconds by message type.
 
     Peers share this process, so what several of them need is computed once; the numbers are those of separate
     processes to the last bit, which a test compares. With `batch` the users of all clients of a round are fitted
-    together, and the numbers agree to 1e-6. `device` is where clients train NCF, see `common.device`.
+    together, and the numbers agree to 1e-6. `device` is where clients train NCF, see `common.device`. `behaviours` are
+    those of the clients, by folder, that are not honest.
     """
     batched = BatchedUsers(device)
     folders = _SharedFolders(batched)
-    app = build_app(open_folder=folders.open, peer_work=_SharedPeerWork(), device=device)
+    shared = _SharedPeerWork()
+    honest = build_app(folders.open, shared, device)
+    others = {
+        str(path): build_app(folders.open, behaviour.peer_work(shared), device, behaviour.local_step)
+        for path, behaviour in (behaviours or {}).items()
+    }
 
     def fit(asked: Sequence[tuple[Path, Message]]) -> None:
         batched.fit([(folders.open(path), message) for path, message in asked])
 
     _, committee_secret = load_secrets(federation.folder)
-    grid = InProcessGrid(app, client_dirs, on_reply, fit if batch else None)
+    grid = InProcessGrid(_Apps(honest, others), client_dirs, on_reply, fit if batch else None)
     coordinate(grid, settings, federation, committee_secret, ledger, run_dir, tensorboard=tensorboard)
     return grid.cpu_seconds
+
+
+@dataclass(frozen=True)
+class _Apps:
+    """The app of each client: its own by the name of its folder, or the honest one."""
+
+    honest: ClientApp
+    others: Mapping[str, ClientApp]
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        return self.others.get(str(context.node_config[CLIENT_DIR]), self.honest)(message, context)
 
 
 class _SimulatedFolder(ParticipantFolder):

@@ -4,6 +4,17 @@ from collections.abc import Mapping
 
 from common.models import Arrays, Model
 from server.reputation import WAD
+from server.robust_fusion import ROBUST_RULES, robust_fusion
+from server.settlement import Judgement
+
+
+def fusion_weights(judgements: Mapping[str, Judgement], aggregation: str) -> dict[str, int]:
+    """Return what each update of the round counts for: its weight; under a robust rule, what its gate leaves of it.
+
+    These rules take all whose gates are open alike, whatever they have earned.
+    """
+    robust = aggregation in ROBUST_RULES
+    return {account: one.gate_wad if robust else one.weight_wad for account, one in judgements.items()}
 
 
 def fusion_shares(weights_wad: Mapping[str, int], aggregation: str, *, sends_sums: bool) -> dict[str, float]:
@@ -26,11 +37,23 @@ def fusion_shares(weights_wad: Mapping[str, int], aggregation: str, *, sends_sum
 def next_state(
     model: Model, state: Arrays, updates: Mapping[str, Arrays], weights_wad: Mapping[str, int], aggregation: str
 ) -> Arrays:
-    """Fuse the updates, in the order of accounts, and take the server's step; without any weight the model stays."""
+    """Fuse the updates, in the order of accounts, and take the server's step; without any weight the model stays.
+
+    Args:
+        model: Of the run.
+        state: The model that was sent.
+        updates: By account.
+        weights_wad: As `fusion_weights` gives them.
+        aggregation: As in the settings.
+    """
     weighted = {
         account: weights_wad[account] for account in sorted(updates, key=str.lower) if 0 < weights_wad[account] <= WAD
     }
     if not weighted:
         return state
+    if aggregation in ROBUST_RULES:
+        return model.apply(
+            state, robust_fusion(model.at(state), [updates[account] for account in weighted], aggregation)
+        )
     shares = fusion_shares(weighted, aggregation, sends_sums=model.at(state).sends_sums)
     return model.apply(state, model.fuse([updates[account] for account in weighted], list(shares.values())))

@@ -50,7 +50,7 @@ def coordinate(
 
     Raises:
         WrongUse: fewer accounts are registered than the settings have clients, earlier rewards are unknown, or the
-            public data that the run is to be pre-trained on are not those of the federation.
+            public data that it is pre-trained on and scored by are not those of the federation.
         CheckFailed: a file that the run goes on from was altered.
         LedgerConflict: the ledger holds another history of this run.
     """
@@ -63,9 +63,9 @@ def coordinate(
         raise WrongUse(
             f"{len(cohort)} accounts are registered, but --clients is {settings.clients}; register the rest."
         )
+    pool = load_public_pool(federation)
     checkpoint = folder.load_checkpoint()
     if checkpoint is None:
-        pool = load_public_pool(federation) if settings.pretraining_rounds else ()
         state = initial_model(settings, federation.item_count, pool)
         model_bytes = encode_model(Packed(model.name, federation.item_count, state))
         checkpoint = Checkpoint(
@@ -88,7 +88,7 @@ def coordinate(
         _fill_treasury(ledger, settings, settings.rounds - recorder.rounds_on_ledger())
         recorder.open_run(seed_chain.anchor)
         domain = SigningDomain(ledger.chain_id, ledger.verifying_contract)
-        strategy = ReputationFedAvg(model, federation.item_count, federation.probe_shards, seed_chain, recorder)
+        strategy = ReputationFedAvg(model, federation.item_count, pool, seed_chain, recorder)
         return strategy.start(
             WatchedGrid(grid, status),
             bytes_record(model_bytes),

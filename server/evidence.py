@@ -12,7 +12,10 @@ import rfc8785
 from eth_hash.auto import keccak
 
 from common.wire import RoundTask, SignedScore
+from server.exposure_budget import Held
 from server.participation import Invitation
+from server.reputation import WAD
+from server.score_audit import FalseScore
 from server.selection import Assignment
 from server.settlement import RoundResult
 from server.verification import VerifiedUpdate
@@ -34,7 +37,10 @@ class RoundEvidence:
         seed_link: s_t of the coordinator's seed chain.
         assignments: Who was to score whom on which shard.
         scores: The valid signed scores, by evaluator.
-        gate_reasons: Account -> why a gate lowered its weight.
+        false_scores: What the audit found, in the order of the scores.
+        gate_reasons: Account -> why a gate lowered its reputation.
+        capped_items: Items of which clients claimed more than is believed, ascending.
+        held_items: Items that were held to their exposure budget.
         example_counts: Declared examples by account; empty unless the run weighs by them.
         result: Judgements, weights, rewards.
         reputation_root, reward_root: As settled.
@@ -51,7 +57,10 @@ class RoundEvidence:
     seed_link: bytes
     assignments: Sequence[Assignment]
     scores: Mapping[str, Sequence[SignedScore]]
+    false_scores: Sequence[FalseScore]
     gate_reasons: Mapping[str, str]
+    capped_items: Sequence[int]
+    held_items: Sequence[Held]
     example_counts: Mapping[str, int]
     result: RoundResult
     reputation_root: bytes
@@ -99,6 +108,18 @@ class RoundEvidence:
                 for evaluator, scores in sorted(self.scores.items())
                 for signed in scores
             ],
+            "false_scores": [
+                {
+                    "evaluator": one.evaluator,
+                    "subject": one.subject,
+                    "shard": one.shard.hex(),
+                    "said_ndcg_gain_wad": str(one.said[0]),
+                    "said_hit_gain_wad": str(one.said[1]),
+                    "ndcg_gain_wad": str(one.recomputed[0]),
+                    "hit_gain_wad": str(one.recomputed[1]),
+                }
+                for one in self.false_scores
+            ],
             "judgements": [
                 {
                     "account": account,
@@ -112,6 +133,16 @@ class RoundEvidence:
                     "cumulative_wei": str(self.result.standing.cumulative_wei[account]),
                 }
                 for account, judged in sorted(self.result.judgements.items())
+            ],
+            "capped_items": list(self.capped_items),
+            "held_items": [
+                {
+                    "item": held.item,
+                    "exposure_wad": str(int(held.exposure * WAD)),
+                    "budget_wad": str(int(held.budget * WAD)),
+                    "rolled_back": held.rolled_back,
+                }
+                for held in self.held_items
             ],
             "example_counts": [
                 {"account": account, "examples": str(count)} for account, count in sorted(self.example_counts.items())

@@ -102,6 +102,7 @@ def round_row(evidence: RoundEvidence, cost: RoundCost, privacy: PrivacyStatemen
             {"account": account, "reason": reason}
             for account, reason in (*evidence.rejected, *sorted(evidence.gate_reasons.items()))
         ],
+        "false_scores": [{"evaluator": one.evaluator, "subject": one.subject} for one in evidence.false_scores],
         "model": evidence.next_model,
         "gas": None,
         "epsilon_aggregate": privacy.epsilon_aggregate,

@@ -97,13 +97,14 @@ def smooth(previous_wad: int, calibrated_wad: int, gamma_wad: int) -> int:
     return (gamma_wad * previous_wad + (WAD - gamma_wad) * calibrated_wad) // WAD
 
 
-def aggregation_weight(gate_wad: int, calibrated_wad: int, smoothed_wad: int) -> int:
-    """Return gate x min(R_t, S_t), before normalisation.
+def aggregation_weight(earned_wad: int, smoothed_wad: int, floor_wad: int) -> int:
+    """Return min(R_t, S_t), R_t as the gates leave it, before normalisation; below the floor of S_t it is zero.
 
     The paper weights by R_t alone (eq. 8's w), so that one good round buys full weight; by S_t alone an on-off
-    attacker could spend its past. The minimum closes both.
+    attacker could spend its past. The minimum closes both. The floor keeps the many little weights of clients that are
+    hardly trusted from adding up.
     """
-    return gate_wad * min(calibrated_wad, smoothed_wad) // WAD
+    return min(earned_wad, smoothed_wad) if smoothed_wad >= floor_wad else 0
 
 
 def normalise(weights_wad: Mapping[str, int]) -> dict[str, int]:
@@ -114,18 +115,19 @@ def normalise(weights_wad: Mapping[str, int]) -> dict[str, int]:
     return {account: WAD * weight // total for account, weight in weights_wad.items()}
 
 
-def share_pool(pool_wei: int, smoothed_wad: Mapping[str, int]) -> dict[str, int]:
+def share_pool(pool_wei: int, smoothed_wad: Mapping[str, int], most_wei: int) -> dict[str, int]:
     """Share a round's pool in proportion to smoothed reputation [T-FedRS 3.6].
 
     Args:
         pool_wei: Tokens to share, in wei.
         smoothed_wad: Smoothed reputation of each client accepted this round; the absent are not in it.
+        most_wei: What one client gets at most.
 
     Guarantees:
-        The shares' sum is at most the pool; the rounding remainder, below one wei a client, stays in the treasury.
+        The shares' sum is at most the pool; what the cap and rounding leave stays in the treasury.
         All reputations zero: nobody is paid.
     """
     total = sum(smoothed_wad.values())
     if total == 0:
         return dict.fromkeys(smoothed_wad, 0)
-    return {account: pool_wei * reputation // total for account, reputation in smoothed_wad.items()}
+    return {account: min(most_wei, pool_wei * reputation // total) for account, reputation in smoothed_wad.items()}

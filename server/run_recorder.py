@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from logging import INFO
+from logging import INFO, WARNING
 from typing import Any
 
 from flwr.common.logger import log
@@ -14,13 +14,17 @@ from common.update import object_name
 from common.wire import RoundTask, SignedScore
 from server.convergence import Choice, choose_round, stop_reason
 from server.evidence import RoundEvidence, evidence_root
+from server.exposure_budget import Held
 from server.federation import Federation, save_rewards
+from server.inspection import LastRound
+from server.last_round import last_round
 from server.ledger import Ledger, Settlement
 from server.participation import Invitation
 from server.received_updates import ReceivedUpdates, keep_updates, kept_updates
 from server.report import Chosen, RoundCost, add_metrics, build_report, mean_metrics, round_row
 from server.run_folder import Checkpoint, RunFolder
 from server.run_privacy import run_statement
+from server.score_audit import FalseScore, liars
 from server.selection import Assignment
 from server.settlement import RoundResult, Standing, reputation_root, reward_leaves
 from server.status_writer import StatusWriter
@@ -92,6 +96,10 @@ class RunRecorder:
         """Return the updates that an interrupted round had already received."""
         return kept_updates(self._folder, server_round, self.settings.compression)
 
+    def last_round(self, server_round: int) -> LastRound | None:
+        """Return what the round before left, None in the first round."""
+        return last_round(self._folder, server_round, self.settings.compression)
+
     def commit_updates(self, task: RoundTask, root: bytes, received: ReceivedUpdates) -> None:
         """Keep the updates, record the root over their commitments, and fill in how good the model was that came.
 
@@ -113,7 +121,10 @@ class RunRecorder:
         seed_link: bytes,
         assignments: Sequence[Assignment],
         scores: Mapping[str, Sequence[SignedScore]],
+        false_scores: Sequence[FalseScore],
         gate_reasons: Mapping[str, str],
+        capped_items: Sequence[int],
+        held_items: Sequence[Held],
         example_counts: Mapping[str, int],
         result: RoundResult,
         model_bytes: bytes,
@@ -137,7 +148,10 @@ class RunRecorder:
             seed_link=seed_link,
             assignments=assignments,
             scores=scores,
+            false_scores=false_scores,
             gate_reasons=gate_reasons,
+            capped_items=capped_items,
+            held_items=held_items,
             example_counts=example_counts,
             result=result,
             reputation_root=reputations,
@@ -166,6 +180,8 @@ class RunRecorder:
         self.status.settled(task.server_round)
         for sender, reason in (*rejected, *sorted(gate_reasons.items())):
             log(INFO, "left out or without weight: %s", reason, extra={"client": sender})
+        for liar, reason in liars(false_scores).items():
+            log(WARNING, "for slashing: %s", reason, extra={"client": liar})
         log(INFO, "settled: %s updates, %s gas", len(updates), row["gas"])
 
     def stop_reason(self) -> str | None:

@@ -3,7 +3,7 @@
 Integers only, and nothing but its arguments: the coordinator settles with it and a verifier settles again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -66,16 +66,18 @@ def settle(
     example_counts: Mapping[str, int],
     before: Standing,
     settings: Settings,
+    liars: Collection[str] = (),
 ) -> RoundResult:
     """Judge every client of the cohort.
 
     Args:
         scores_wad: The valid scores of each update of the round, one per peer.
         committee_sizes: How many peers were asked about each update.
-        gates_wad: What the gates leave of each update's weight, in [0, WAD].
+        gates_wad: What the gates leave of the reputation that each update earns, in [0, WAD].
         example_counts: Declared training examples; only `--aggregation fedavg` looks at them.
         before: The standing after the round before.
         settings: Consolidation, smoothing, aggregation and the pool.
+        liars: Who gave a false score, and so has no reputation left, whatever its own update earned.
 
     Guarantees:
         A higher score never lowers its subject's own reputation, weight or reward of this round, and never raises
@@ -86,6 +88,9 @@ def settle(
         The order of accounts and of scores changes nothing.
     """
     gamma_wad = int(Fraction(str(settings.smoothing)) * WAD)
+    falling_wad = int(Fraction(str(settings.falling_smoothing)) * WAD)
+    floor_wad = int(Fraction(str(settings.reputation_floor)) * WAD)
+    full = settings.defence == "full"
     consolidate = _CONSOLIDATIONS[settings.consolidation]
     consolidated = {
         account: consolidate(scores)
@@ -94,21 +99,27 @@ def settle(
     }
     scale_wad = reputation.learning_scale(consolidated.values(), before.scale_wad)
     calibrated = reputation.calibrate(consolidated, scale_wad)
+    earned = {account: value * gates_wad[account] // WAD for account, value in calibrated.items()}
     smoothed = {
-        account: reputation.smooth(before.smoothed_wad[account], value, gamma_wad)
-        for account, value in calibrated.items()
-    }
+        account: reputation.smooth(
+            before.smoothed_wad[account],
+            value,
+            falling_wad if full and value < before.smoothed_wad[account] else gamma_wad,
+        )
+        for account, value in earned.items()
+    } | dict.fromkeys(liars, 0)
     if settings.aggregation == "fedavg":
         raw_weights = {account: example_counts[account] for account in scores_wad}
     else:
         raw_weights = {
-            account: reputation.aggregation_weight(gates_wad[account], value, smoothed[account])
-            for account, value in calibrated.items()
+            account: reputation.aggregation_weight(value, smoothed[account], floor_wad) if full else value
+            for account, value in earned.items()
         }
     weights = reputation.normalise(raw_weights)
     accepted = {account: smoothed[account] for account in smoothed if raw_weights.get(account, 0) > 0}
     pool_wei = settings.reward_per_round * WAD + before.carried_wei
-    rewards = reputation.share_pool(pool_wei, accepted)
+    most_wei = int(Fraction(str(settings.reward_cap)) * pool_wei) // max(1, len(scores_wad)) if full else pool_wei
+    rewards = reputation.share_pool(pool_wei, accepted, most_wei)
     rewarded_wei = sum(rewards.values())
     judgements = {
         account: Judgement(

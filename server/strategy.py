@@ -1,7 +1,7 @@
 """The round, as calls in order: train, commit, score, judge, fuse, settle."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from logging import INFO
 
@@ -10,6 +10,7 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Result
 
+from common.data.probe import ProbeShard
 from common.log_lines import log_context
 from common.models import Model
 from common.record_fields import bytes_record
@@ -26,18 +27,20 @@ from common.wire import (
     peer_content,
     read_round_task,
 )
-from server.aggregation import next_state
+from server.aggregation import fusion_weights
 from server.collected_replies import TrainPhase, collect_metrics, collect_scores, collect_updates
 from server.exchange import exchange
-from server.gates import closed_gates, gates_of, owed_scores
+from server.gates import gates_of, owed_scores
+from server.inspection import fused_state, inspect_updates
 from server.participation import updates_needed
+from server.public_reference import PublicReference
 from server.received_updates import ReceivedUpdates
 from server.report import RoundCost
-from server.reputation import score_wad
 from server.round_nodes import RoundNodes
 from server.run_recorder import RunRecorder
+from server.score_audit import FalseScore, RecomputedGains, audit, liars, scores_that_count
 from server.seed_chain import SeedChain, committee_seed
-from server.selection import Assignment, draw_committees
+from server.selection import Assignment, draw_committees, trusted_evaluators
 from server.settlement import commitment_root, settle
 from server.verification import VerifiedUpdate
 
@@ -52,7 +55,7 @@ class ReputationFedAvg(FedAvg):
     Args:
         model: What is trained.
         item_count: Items in the catalogue.
-        probe_shards: Digests of the probe pool's shards.
+        probe_pool: The public volunteers.
         seed_chain: The coordinator's hash chain for drawing committees.
         recorder: Ledger, evidence, checkpoint and report.
     """
@@ -61,7 +64,7 @@ class ReputationFedAvg(FedAvg):
         self,
         model: Model,
         item_count: int,
-        probe_shards: tuple[bytes, ...],
+        probe_pool: Sequence[ProbeShard],
         seed_chain: SeedChain,
         recorder: RunRecorder,
     ) -> None:
@@ -76,7 +79,8 @@ class ReputationFedAvg(FedAvg):
         )
         self._model = model
         self._item_count = item_count
-        self._probe_shards = probe_shards
+        self._pool = {shard.digest(): shard for shard in probe_pool}
+        self._reference = PublicReference.of(probe_pool)
         self._seed_chain = seed_chain
         self._recorder = recorder
         self._settings = settings
@@ -186,39 +190,59 @@ class ReputationFedAvg(FedAvg):
         root = commitment_root(self._recorder.cohort, commitments)
         self._recorder.commit_updates(task, root, ReceivedUpdates(phase.updates, phase.rejected, chosen.invitation))
         link = self._seed_chain.link(server_round)
-        assignments = draw_committees(
-            committee_seed(link, root), list(phase.updates), self._settings.committee_size, self._probe_shards
-        )
+        seed = committee_seed(link, root)
+        accounts = list(phase.updates)
+        evaluators = trusted_evaluators(accounts, self._settings, self._recorder.standing.smoothed_wad)
+        assignments = draw_committees(seed, accounts, evaluators, self._settings.committee_size, tuple(self._pool))
         peer_messages = self.configure_peer_evaluation(task, phase, assignments)
         committed_seconds = time.monotonic() - began
         peer_replies = exchange(grid, peer_messages, timeout)
         began = time.monotonic()
         scores, refused = collect_scores(peer_replies, task, phase, assignments)
-        gate_reasons = owed_scores(
-            assignments, {evaluator: len(given) for evaluator, given in scores.items()}
-        ) | closed_gates(
-            {account: update.arrays for account, update in phase.updates.items()},
-            {account: update.update_bytes for account, update in phase.updates.items()},
+        arrays_of = {account: update.arrays for account, update in phase.updates.items()}
+        in_order = [(evaluator, signed) for evaluator, given in sorted(scores.items()) for signed in given]
+        false_scores = audit(
+            in_order,
+            RecomputedGains(self._model, state_before, arrays_of, self._pool),
+            self._settings.probe_pairs,
+            seed,
+            self._settings.audit_share,
         )
+        failed_peers = owed_scores(assignments, {evaluator: len(given) for evaluator, given in scores.items()}) | liars(
+            false_scores
+        )
+        inspection = inspect_updates(
+            self._settings,
+            state_before,
+            arrays_of,
+            {account: update.update_bytes for account, update in phase.updates.items()},
+            self._reference,
+            self._recorder.last_round(server_round),
+            link,
+        )
+        gate_reasons = {account: lowered.reason for account, lowered in inspection.lowered.items()} | failed_peers
         example_counts = (
             {account: self._model.example_count(update.arrays) for account, update in phase.updates.items()}
             if self._settings.aggregation == "fedavg"
             else {}
         )
         result = settle(
-            scores_wad=_scores_by_subject(scores, phase.updates),
+            scores_wad=_scores_by_subject(in_order, false_scores, phase.updates),
             committee_sizes=_committee_sizes(assignments, phase.updates),
-            gates_wad=gates_of(phase.updates, gate_reasons),
+            gates_wad=gates_of(phase.updates, inspection.lowered, failed_peers),
             example_counts=example_counts,
             before=self._recorder.standing,
             settings=self._settings,
+            liars=liars(false_scores),
         )
-        state = next_state(
+        state, held = fused_state(
+            self._settings,
             self._model,
             state_before,
-            {account: update.arrays for account, update in phase.updates.items()},
-            {account: judged.weight_wad for account, judged in result.judgements.items()},
-            self._settings.aggregation,
+            arrays_of,
+            fusion_weights(result.judgements, self._settings.aggregation),
+            inspection.caps,
+            self._reference,
         )
         model_bytes = encode_model(Packed(self._model.name, self._item_count, state))
         cost = RoundCost(
@@ -237,7 +261,10 @@ class ReputationFedAvg(FedAvg):
             seed_link=link,
             assignments=assignments,
             scores=scores,
+            false_scores=false_scores,
             gate_reasons=gate_reasons,
+            capped_items=inspection.capped_items,
+            held_items=held,
             example_counts=example_counts,
             result=result,
             model_bytes=model_bytes,
@@ -247,12 +274,11 @@ class ReputationFedAvg(FedAvg):
 
 
 def _scores_by_subject(
-    scores: Mapping[str, Iterable[SignedScore]], updates: Mapping[str, VerifiedUpdate]
+    scores: Sequence[tuple[str, SignedScore]], false_scores: Iterable[FalseScore], updates: Mapping[str, VerifiedUpdate]
 ) -> dict[str, list[int]]:
     by_subject: dict[str, list[int]] = {account: [] for account in updates}
-    for signed_scores in scores.values():
-        for signed in signed_scores:
-            by_subject[signed.score.subject].append(score_wad(signed.score.ndcg_gain_wad, signed.score.hit_gain_wad))
+    for subject, score in scores_that_count(scores, false_scores):
+        by_subject[subject].append(score)
     return by_subject
 
 

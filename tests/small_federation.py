@@ -118,7 +118,7 @@ class SmallFederation:
         nodes = _Nodes(app or forgetful_app(), {node_of(client): act for client, act in (acts or {}).items()})
         grid = _LossyGrid(nodes, client_dirs or self.client_dirs, online)
         secret = committee_secret(settings, development=True)
-        if settings.pretraining_rounds:
+        if not (run_dir / "coordinator" / PROBE_FILE).exists():
             (run_dir / "coordinator").mkdir(parents=True, exist_ok=True)
             save_probe_pool(run_dir / "coordinator" / PROBE_FILE, self.data.probe)
         coordinate(

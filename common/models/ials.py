@@ -31,6 +31,7 @@ from common.data.user_items import UserItems
 from common.errors import WrongUse
 from common.models.ials_checks import UpdateRules
 from common.models.model import Arrays, FloatArray, NoisyForm
+from common.models.row_claims import RowClaims, RowCut, cut_rows, touched_claims
 
 USERS_SOLVED_TOGETHER = 16  # 16 matrices of 128 x 128 float64 stay in a 2 MiB cache
 USERS_SUMMED_TOGETHER = 256
@@ -214,6 +215,16 @@ class Ials:
     def example_count(self, update: Arrays) -> int:
         """Return the sum of the counts: interactions, not users."""
         return int(update["counts"].sum(dtype=np.int64))
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return counts and residuals as they are."""
+        users = int(update["users"][0])
+        return (touched_claims(users, update["row_ids"], update["counts"], update["residual"]),)
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Shorten residuals and counts; GP and the users stay."""
+        counts = update["counts"] * cuts[0].counts
+        return update | cut_rows(update, ("residual",), cuts[0].sums) | {"counts": counts}
 
 
 def residual_sums(

@@ -36,6 +36,7 @@ from common.data.user_items import UserItems
 from common.errors import WrongUse
 from common.models.mf_checks import GradientRules, gradient_layout
 from common.models.model import Arrays, FloatArray, NoisyForm
+from common.models.row_claims import RowClaims, RowCut, cut_rows, touched_claims
 
 USERS_SOLVED_TOGETHER = 16  # as for iALS
 USERS_SUMMED_TOGETHER = 256
@@ -269,6 +270,19 @@ class Mf:
     def example_count(self, update: Arrays) -> int:
         """Return the sum of the counts: ratings, not users."""
         return int(update["counts"].sum(dtype=np.int64))
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return how many rated each item, and the sums that its mean gradient is of."""
+        sums = update["item_factors"] * update["counts"].astype(np.float32)[:, None]
+        return (touched_claims(int(update["users"][0]), update["row_ids"], update["counts"], sums),)
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Let the ratings of an item count for fewer; where its sum is shortened more than that, so is the mean."""
+        counts, sums = cuts[0]
+        shortened = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+        return (
+            update | cut_rows(update, ("item_factors", "item_bias"), shortened) | {"counts": update["counts"] * counts}
+        )
 
     def targets(self, state: Arrays, histories: UserItems) -> FloatArray:
         """Return t_ui - mu - b_i for every rating. Shape (ratings,)."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.data.user_items import UserItems
+from common.models.row_claims import RowClaims, RowCut
 
 Arrays = dict[str, NDArray[Any]]
 """Named arrays: the public state of a model, one client's update, or a fused update."""
@@ -99,3 +100,9 @@ class Model(Protocol):
 
     def example_count(self, update: Arrays) -> int:
         """Return how many interactions the client says it trained on."""
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return what a checked update says of single items, for each branch; nothing where it says nothing of them."""
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Return what is left of an update, one cut for each of its `claims`. Counts may then be fractions."""

@@ -36,6 +36,7 @@ from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf_checks import GradientRules
 from common.models.ncf_layout import TowerLayout, gradient_layout
 from common.models.ncf_users import USERS_IN_TOWER, Catalogue, fit, groups, residuals
+from common.models.row_claims import RowClaims, RowCut
 from common.models.server_optimizers import ServerOptimizer
 
 Variant = Literal["neumf", "gmf", "mlp"]
@@ -277,6 +278,26 @@ class Ncf:
     def example_count(self, update: Arrays) -> int:
         """Return the sum of the counts: interactions, not users."""
         return int(update["exposure"].sum(dtype=np.int64))
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return exposures as counts, the expected interactions that a bias tells, and the sums of the rows."""
+        users, counts = int(update["users"][0]), update["exposure"].astype(np.float64)
+        exposure = counts + self.display * users
+        expected = np.maximum(counts + update["item_bias"] * exposure, 0.0)
+        sums = update["item_factors"] * exposure.astype(np.float32)[:, None]
+        return (RowClaims(users, np.arange(len(counts)), counts, expected, sums),)
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Let fewer users have an item: less exposure, with as many expected interactions, and a shorter sum."""
+        (claims,) = self.claims(update)
+        counts = claims.counts * cuts[0].counts
+        exposure = counts + self.display * claims.users
+        sums = claims.sums * cuts[0].sums[:, None]
+        return update | {
+            "item_factors": (sums / exposure[:, None]).astype(np.float32),
+            "item_bias": ((claims.expected - counts) / exposure).astype(np.float32),
+            "exposure": counts,
+        }
 
     def fit(self, catalogue: Catalogue, histories: UserItems) -> FloatArray:
         """Fit users' vectors to a catalogue that is already there. Shape (users, vector length)."""

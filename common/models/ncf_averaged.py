@@ -20,6 +20,7 @@ from common.models.layout import check_layout
 from common.models.model import Arrays, FloatArray, Layout, NoisyForm
 from common.models.ncf import Ncf
 from common.models.ncf_layout import gradient_layout
+from common.models.row_claims import RowClaims, RowCut
 from common.norms import joint_norm
 
 SHARED = ("item_factors", "item_bias", "network")
@@ -159,3 +160,13 @@ class AveragedNcf:
         """Return 1, the same for everybody: how many interactions a client has is its secret."""
         del update
         return 1
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return nothing: no counts are sent, and every row holds noise."""
+        del update
+        return ()
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Return the update: there is nothing to cut by."""
+        del cuts
+        return update

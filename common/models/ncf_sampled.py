@@ -35,6 +35,7 @@ from common.models.ncf_layout import gradient_layout
 from common.models.ncf_sampled_checks import SampledRules, slots_of_interaction
 from common.models.ncf_slots import CURVATURE, SampledLoss, Slots
 from common.models.ncf_users import Catalogue, groups
+from common.models.row_claims import RowClaims, RowCut
 from common.seeding import generator
 
 
@@ -206,6 +207,16 @@ class SampledNcf:
     def example_count(self, update: Arrays) -> int:
         """Return how many interactions the counts are those of."""
         return int(update["counts"].sum(dtype=np.int64)) // slots_of_interaction(self.loss, self.negatives)
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return nothing: counts are of positive and drawn items together, which no public history is like."""
+        del update
+        return ()
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Return the update: there is nothing to cut by."""
+        del cuts
+        return update
 
 
 class Batch:

@@ -12,6 +12,7 @@ from common.models.ials import Ials
 from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf import Ncf
 from common.models.ncf_sampled import SampledNcf
+from common.models.row_claims import RowClaims, RowCut
 
 
 class Branch(NamedTuple):
@@ -114,6 +115,22 @@ class SideBySide(ABC):
         """Return how many interactions the client says it trained on."""
         first = self.branches[0]
         return first.model.example_count(part_of(update, first.prefix))
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return the branches' claims, one after another."""
+        return tuple(
+            claims for branch in self.branches for claims in branch.model.claims(part_of(update, branch.prefix))
+        )
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Give every branch the cuts of its own claims."""
+        left = iter(cuts)
+
+        def cut_branch(branch: Branch) -> Arrays:
+            own = part_of(update, branch.prefix)
+            return branch.model.cut(own, [next(left) for _ in branch.model.claims(own)])
+
+        return self.of_all(cut_branch)
 
     def _columns(self, user_vectors: FloatArray) -> dict[str, FloatArray]:
         """Return each branch's columns as it made them: products of views end in other bits."""

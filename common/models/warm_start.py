@@ -24,6 +24,7 @@ from common.models.ials import Ials
 from common.models.model import Arrays, FloatArray, NoisyForm
 from common.models.ncf import Ncf
 from common.models.ncf_sampled import SampledNcf
+from common.models.row_claims import RowClaims, RowCut
 from common.models.side_by_side import part_of
 
 FIRST, THEN = "first/", "then/"
@@ -120,6 +121,14 @@ class Turn:
     def example_count(self, update: Arrays) -> int:
         """Return how many interactions the client says it trained on."""
         return self.then.example_count(update)
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return those of the second model's update."""
+        return self.then.claims(update)
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Cut as the second model."""
+        return self.then.cut(update, cuts)
 
 
 @dataclass(frozen=True)
@@ -237,6 +246,14 @@ class WarmStart:
     def example_count(self, update: Arrays) -> int:
         """Return how many interactions the client says it trained on."""
         return (self.first if self._is_of_first(update) else self.then).example_count(update)
+
+    def claims(self, update: Arrays) -> tuple[RowClaims, ...]:
+        """Return those of the model whose update it is."""
+        return (self.first if self._is_of_first(update) else self.then).claims(update)
+
+    def cut(self, update: Arrays, cuts: Sequence[RowCut]) -> Arrays:
+        """Cut as the model whose update it is."""
+        return (self.first if self._is_of_first(update) else self.then).cut(update, cuts)
 
     def at(self, state: Arrays) -> Ials | GmfMlp | Turn | Ncf | SampledNcf:
         """Return the model whose phase it is."""

@@ -10,14 +10,17 @@ from eth_hash.auto import keccak
 from common.commitment import check_signature, commitment_message, score_message
 from common.errors import Rejected
 from common.merkle import ascending, merkle_root
-from server.gates import SAME_BYTES, ZERO_UPDATE, owed_scores
+from server.aggregation import fusion_weights
+from server.gates import CONTRADICTED, REASONS, owed_scores
 from server.participation import updates_needed
+from server.replay.false_scores import check_false_scores
 from server.replay.invitation import check_invitation
 from server.replay.mismatch import Mismatch, expect
 from server.replay.public_round import PublicRound
-from server.reputation import WAD, score_wad
+from server.reputation import WAD
+from server.score_audit import liars, scores_that_count
 from server.seed_chain import committee_seed
-from server.selection import Assignment, draw_committees
+from server.selection import Assignment, draw_committees, trusted_evaluators
 from server.settlement import Judgement, RoundResult, Standing, commitment_root, reputation_root, reward_leaves, settle
 
 
@@ -60,8 +63,9 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
     check_invitation(public, before.seed_link)
     _check_commitments(public)
     expect(t, None, "seed_link", keccak(public.seed_link), before.seed_link)
-    _check_committees(public, probe_shards)
+    _check_committees(public, before, probe_shards)
     _check_scores(public)
+    check_false_scores(public)
     _check_gates(public)
     _check_example_counts(public)
     result = settle(
@@ -71,10 +75,11 @@ def replay_round(public: PublicRound, before: Before, probe_shards: Sequence[byt
         example_counts=public.example_counts,
         before=before.standing,
         settings=public.settings,
+        liars=liars(public.false_scores),
     )
     _check_judgements(public, result)
     _check_totals(public, result)
-    if not any(judged.weight_wad for judged in result.judgements.values()):
+    if not any(fusion_weights(result.judgements, public.settings.aggregation).values()):
         expect(t, None, "next_model", public.next_model, public.model)  # nobody counted, so the model stays
     return Before(public.next_model, public.seed_link, result.standing)
 
@@ -97,10 +102,11 @@ def _check_commitments(public: PublicRound) -> None:
     expect(t, None, "commitment_root", public.commitment_root, commitment_root(public.cohort, commitments))
 
 
-def _check_committees(public: PublicRound, probe_shards: Sequence[bytes]) -> None:
+def _check_committees(public: PublicRound, before: Before, probe_shards: Sequence[bytes]) -> None:
     seed = committee_seed(public.seed_link, public.commitment_root)
     accounts = ascending(public.commitments)
-    drawn = draw_committees(seed, accounts, public.settings.committee_size, probe_shards) if accounts else []
+    evaluators = trusted_evaluators(accounts, public.settings, before.standing.smoothed_wad)
+    drawn = draw_committees(seed, accounts, evaluators, public.settings.committee_size, probe_shards)
     for said, expected in zip_longest(public.assignments, drawn):
         if said is None or expected is None:
             expect(public.server_round, None, "committees", len(public.assignments), len(drawn))
@@ -143,8 +149,9 @@ def _check_signed(
 
 
 def owed_by(public: PublicRound) -> dict[str, str]:
-    """Return the accounts that owe scores, with the reason that closes their gates."""
-    return owed_scores(public.assignments, Counter(evaluator for evaluator, _ in public.scores))
+    """Return the accounts that owe scores or gave false ones, with the reason that closes their gates."""
+    given = Counter(evaluator for evaluator, _ in public.scores)
+    return owed_scores(public.assignments, given) | liars(public.false_scores)
 
 
 def _check_gates(public: PublicRound) -> None:
@@ -154,8 +161,10 @@ def _check_gates(public: PublicRound) -> None:
         sent, reason = account in public.commitments, public.gate_reasons.get(account)
         if reason is not None and not sent:
             raise Mismatch(public.server_round, account, "judgements.gate_reason", "it sent nothing to be judged")
-        if reason not in (owed.get(account), ZERO_UPDATE, SAME_BYTES):  # the last two follow from the updates
+        if account in owed or reason not in (None, *REASONS):  # which follow from the updates
             expect(public.server_round, account, "judgements.gate_reason", reason, owed.get(account))
+        if reason == CONTRADICTED and 0 <= judged.gate_wad < WAD:  # how much it left follows from the updates, too
+            continue
         gate_wad = WAD if sent and reason is None else 0
         expect(public.server_round, account, "judgements.gate_wad", judged.gate_wad, gate_wad)
 
@@ -170,8 +179,8 @@ def _check_example_counts(public: PublicRound) -> None:
 
 def _scores_by_subject(public: PublicRound) -> dict[str, list[int]]:
     by_subject: dict[str, list[int]] = {account: [] for account in public.commitments}
-    for _, signed in public.scores:
-        by_subject[signed.score.subject].append(score_wad(signed.score.ndcg_gain_wad, signed.score.hit_gain_wad))
+    for subject, score in scores_that_count(public.scores, public.false_scores):
+        by_subject[subject].append(score)
     return by_subject
 
 

@@ -11,9 +11,12 @@ from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import WrongUse
 from common.wire import SignedScore
+from server.exposure_budget import Held
 from server.fields import Fields, Malformed, as_account
 from server.participation import Invitation
 from server.replay.mismatch import Mismatch
+from server.reputation import WAD
+from server.score_audit import FalseScore
 from server.selection import Assignment
 from server.settlement import Judgement
 
@@ -38,7 +41,10 @@ _KEYS = frozenset(
         "seed_link",
         "committees",
         "scores",
+        "false_scores",
         "judgements",
+        "capped_items",
+        "held_items",
         "example_counts",
         "scale_wad",
         "pool_wei",
@@ -46,6 +52,17 @@ _KEYS = frozenset(
         "reputation_root",
         "reward_root",
         "rejected",
+    }
+)
+_FALSE_SCORE_KEYS = frozenset(
+    {
+        "evaluator",
+        "subject",
+        "shard",
+        "said_ndcg_gain_wad",
+        "said_hit_gain_wad",
+        "ndcg_gain_wad",
+        "hit_gain_wad",
     }
 )
 _JUDGEMENT_KEYS = frozenset(
@@ -73,7 +90,7 @@ class PublicRound:
         assignments: Who was to score whom on which shard.
         scores: Evaluator and score, in the order of the file.
         judgements: By account, in the order of the file.
-        gate_reasons: Account -> why its gate is closed.
+        gate_reasons: Account -> why its gate is not open.
         cumulative_wei: Account -> all that it has earned on the ledger.
         example_counts: Declared examples by account; empty unless the run weighs by them.
 
@@ -94,8 +111,11 @@ class PublicRound:
     seed_link: bytes
     assignments: tuple[Assignment, ...]
     scores: tuple[tuple[str, SignedScore], ...]
+    false_scores: tuple[FalseScore, ...]
     judgements: Mapping[str, Judgement]
     gate_reasons: Mapping[str, str]
+    capped_items: tuple[int, ...]
+    held_items: tuple[Held, ...]
     cumulative_wei: Mapping[str, int]
     example_counts: Mapping[str, int]
     scale_wad: int
@@ -159,10 +179,13 @@ def _read(record: Fields, content: bytes) -> PublicRound:
             for one in record.objects("committees")
         ),
         scores=_scores(record, commitments),
+        false_scores=_false_scores(record),
         judgements={account: _judgement(one) for account, one in judged},
         gate_reasons={
             account: one.text("gate_reason") for account, one in judged if one.raw("gate_reason") is not None
         },
+        capped_items=_items(record, "capped_items"),
+        held_items=_held_items(record),
         cumulative_wei={account: one.decimal("cumulative_wei") for account, one in judged},
         example_counts={
             account: one.decimal("examples")
@@ -179,6 +202,27 @@ def _read(record: Fields, content: bytes) -> PublicRound:
 
 def _accounts(record: Fields, key: str) -> tuple[str, ...]:
     return tuple(as_account(entry, f"{key}[{index}]") for index, entry in enumerate(record.entries(key)))
+
+
+def _items(record: Fields, key: str) -> tuple[int, ...]:
+    """Read items, which must ascend."""
+    items = record.entries(key)
+    if not all(type(item) is int and item >= 0 for item in items) or items != sorted(set(items)):
+        raise Malformed(key, "these are not ascending numbers of items")
+    return tuple(items)
+
+
+def _held_items(record: Fields) -> tuple[Held, ...]:
+    keys = frozenset({"item", "exposure_wad", "budget_wad", "rolled_back"})
+    held = []
+    for one in record.objects("held_items"):
+        one.only(keys)
+        rolled_back = one.raw("rolled_back")
+        if type(rolled_back) is not bool:
+            raise one.malformed("rolled_back", "it is neither true nor false")
+        exposure, budget = (one.decimal(key) / WAD for key in ("exposure_wad", "budget_wad"))
+        held.append(Held(one.number("item"), exposure, budget, rolled_back))
+    return tuple(held)
 
 
 def _settings(record: Fields) -> Settings:
@@ -216,6 +260,18 @@ def _scores(record: Fields, commitments: Mapping[str, tuple[bytes, bytes]]) -> t
         )
         scores.append((one.account("evaluator"), SignedScore(score, one.hexadecimal("signature", _SIGNATURE))))
     return tuple(scores)
+
+
+def _false_scores(record: Fields) -> tuple[FalseScore, ...]:
+    found = []
+    for one in record.objects("false_scores"):
+        one.only(_FALSE_SCORE_KEYS)
+        said, recomputed = (
+            (one.decimal(f"{which}ndcg_gain_wad"), one.decimal(f"{which}hit_gain_wad")) for which in ("said_", "")
+        )
+        shard = one.hexadecimal("shard", _HASH)
+        found.append(FalseScore(one.account("evaluator"), one.account("subject"), shard, said, recomputed))
+    return tuple(found)
 
 
 def _judgement(one: Fields) -> Judgement:

@@ -4,24 +4,32 @@ What the hashes pin down is exact. A recomputed score may differ by one pair of 
 1e-5 of its largest entry, because BLAS and eigensolvers differ between machines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.commitment import commitment_of
 from common.data.probe import ProbeShard
 from common.errors import CheckFailed, Rejected
 from common.models import Arrays, Model, model_of
-from common.probe_scoring import MeasuredShard, ShardMetrics, state_with_update_alone
 from common.update_check import open_update
-from server.aggregation import next_state
-from server.gates import closed_gates
+from server.aggregation import fusion_weights
+from server.exposure_budget import Held
+from server.gates import gates_of
+from server.inspection import Inspection, LastRound, fused_state, inspect_updates
+from server.last_round import last_round
+from server.public_reference import PublicReference
 from server.received_updates import kept_updates
 from server.replay.exact import owed_by
+from server.replay.false_scores import recheck_scores
 from server.replay.mismatch import Mismatch, expect
 from server.replay.models import model_difference, read_model
 from server.replay.public_round import PublicRound
 from server.reputation import WAD
 from server.run_folder import RunFolder
+from server.score_audit import RecomputedGains
+
+GATE_TOLERANCE = 1e-6
+"""Of a gate, an exposure or a budget."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +40,13 @@ class Recomputed:
         updates: How many were looked at.
         scores: How many were recomputed.
         score_difference: Of a gain, in the gain's unit.
-        model_difference: Relative to the largest entry of the array.
+        model_difference: Relative to the largest entry of the array; None where nothing but the updates was looked at.
     """
 
     updates: int
     scores: int
     score_difference: float
-    model_difference: float
+    model_difference: float | None
 
 
 def recompute_round(
@@ -50,16 +58,17 @@ def recompute_round(
         public: The evidence, already replayed.
         folder: Of the run, with `objects/updates/` in it.
         item_count: Size of the catalogue.
-        shards: The probe pool by digest; empty: scores are not recomputed.
+        shards: The probe pool by digest; empty: scores, gates and models are not recomputed.
 
     Returns:
-        None where the folder does not hold the round's updates.
+        None where the folder does not hold the updates of the round and of the one before.
 
     Raises:
         Mismatch: an update is not the one committed to, or something was not computed from the updates.
     """
     updates = _committed_updates(public, folder)
-    if updates is None:
+    t = public.server_round
+    if updates is None or (t > 1 and folder.get_received(t - 1) is None):
         return None
     state = read_model(public, folder, "model", item_count)
     try:
@@ -82,21 +91,53 @@ def _recompute(
     arrays = {
         account: _decoded(public, account, content, model.at(state), item_count) for account, content in updates.items()
     }
-    reasons = owed_by(public) | closed_gates(arrays, updates)
-    for account in updates:
-        expect(t, account, "judgements.gate_reason", public.gate_reasons.get(account), reasons.get(account))
     for account, declared in public.example_counts.items():
         expect(t, account, "example_counts.examples", declared, model.example_count(arrays[account]))
+    if not shards:
+        return Recomputed(len(updates), 0, 0.0, None)
+    reference = PublicReference.of(list(shards.values()))
+    last = _last_round(public, folder)
+    inspection = inspect_updates(public.settings, state, arrays, updates, reference, last, public.seed_link)
+    _check_gates(public, inspection)
     recorded = read_model(public, folder, "next_model", item_count)
-    weights = {account: public.judgements[account].weight_wad for account in updates}
-    score_difference = _check_scores(public, model, state, arrays, shards) if shards else 0.0
-    fused = next_state(model, state, arrays, weights, public.settings.aggregation)
+    weights = fusion_weights(public.judgements, public.settings.aggregation)
+    score_difference = recheck_scores(public, RecomputedGains(model, state, arrays, shards))
+    fused, held = fused_state(public.settings, model, state, arrays, weights, inspection.caps, reference)
+    _check_held(public, held)
     return Recomputed(
         updates=len(updates),
-        scores=len(public.scores) if shards else 0,
+        scores=len(public.scores),
         score_difference=score_difference,
         model_difference=model_difference(t, "next_model", recorded, fused),
     )
+
+
+def _last_round(public: PublicRound, folder: RunFolder) -> LastRound | None:
+    try:
+        return last_round(folder, public.server_round, public.settings.compression)
+    except CheckFailed as error:
+        raise Mismatch(public.server_round - 1, None, "updates", str(error).rstrip(".")) from error
+
+
+def _check_gates(public: PublicRound, inspection: Inspection) -> None:
+    t, owing = public.server_round, owed_by(public)
+    reasons = {account: lowered.reason for account, lowered in inspection.lowered.items()} | owing
+    for account, gate_wad in gates_of(public.commitments, inspection.lowered, owing).items():
+        expect(t, account, "judgements.gate_reason", public.gate_reasons.get(account), reasons.get(account))
+        said = public.judgements[account].gate_wad
+        if abs(said - gate_wad) > GATE_TOLERANCE * WAD:
+            raise Mismatch(t, account, "judgements.gate_wad", f"it is {said} and should be about {gate_wad}")
+    expect(t, None, "capped_items", public.capped_items, inspection.capped_items)
+
+
+def _check_held(public: PublicRound, held: Sequence[Held]) -> None:
+    t = public.server_round
+    expect(t, None, "held_items", [one.item for one in public.held_items], [one.item for one in held])
+    for said, expected in zip(public.held_items, held, strict=True):
+        for field in ("exposure", "budget"):
+            if abs(getattr(said, field) - getattr(expected, field)) > GATE_TOLERANCE:
+                raise Mismatch(t, None, f"held_items.{field}_wad", f"that of item {said.item} does not follow")
+        expect(t, None, "held_items.rolled_back", said.rolled_back, expected.rolled_back)
 
 
 def _committed_updates(public: PublicRound, folder: RunFolder) -> dict[str, bytes] | None:
@@ -124,39 +165,3 @@ def _decoded(public: PublicRound, account: str, content: bytes, model: Model, it
         return open_update(public.settings, model, content, item_count)
     except Rejected as reason:
         raise Mismatch(public.server_round, account, "update", f"it ought to have been rejected: {reason}") from reason
-
-
-def _check_scores(
-    public: PublicRound, model: Model, state: Arrays, updates: Mapping[str, Arrays], shards: Mapping[bytes, ProbeShard]
-) -> float:
-    """Return the largest difference between a signed gain and the recomputed one."""
-    measured: dict[bytes, MeasuredShard] = {}
-    applied = {
-        account: state_with_update_alone(model, state, update, len(updates)) for account, update in updates.items()
-    }
-    gains: dict[tuple[str, bytes], ShardMetrics] = {}
-    largest = 0.0
-    for evaluator, signed in public.scores:
-        score = signed.score
-        shard = shards.get(score.shard)
-        if shard is None:
-            raise Mismatch(public.server_round, None, "probe pool", "the one at hand lacks a shard of this round")
-        if score.shard not in measured:
-            measured[score.shard] = MeasuredShard(model, state, shard)
-        key = (score.subject, score.shard)
-        if key not in gains:
-            gains[key] = measured[score.shard].gain(applied[score.subject])
-        for field, said, found in (
-            ("ndcg_gain_wad", score.ndcg_gain_wad, gains[key].first),
-            ("hit_gain_wad", score.hit_gain_wad, gains[key].second),
-        ):
-            difference = abs(said / WAD - found)
-            largest = max(largest, difference)
-            if difference > 1 / len(shard.held_out_items) + 1e-12:
-                raise Mismatch(
-                    public.server_round,
-                    evaluator,
-                    f"scores.{field}",
-                    f"it says that {score.subject} gained {said / WAD:.6f}, and the update gains {found:.6f}",
-                )
-    return largest

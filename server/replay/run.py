@@ -106,8 +106,8 @@ def replay_run(
     if ledger is not None:
         check_nothing_follows(public, ledger)
     done.unchecked += _unchecked(public, ledger, restricted=restricted, without_updates=without_updates)
-    if done.models and not shards:
-        done.unchecked.append("scores, because the run folder holds no probe pool (probe.npz)")
+    if done.updates and not shards:
+        done.unchecked.append("scores, gates and models, because the run folder holds no probe pool (probe.npz)")
     return done
 
 
@@ -147,7 +147,10 @@ def _unchecked(
     if not restricted:
         yield "scores, gates and models, because only the public part was asked for"
     if without_updates:
-        yield f"scores, gates and models of {_rounds(without_updates)}, whose updates are not in the run folder"
+        yield (
+            f"scores, gates and models of {_rounds(without_updates)}, whose updates, or those of the round before, are "
+            "not in the run folder"
+        )
     if last.settings.noise != "none":
         yield "whether clients drew their noise honestly, which no update shows"
     if last.settings.aggregation == "fedavg":
@@ -177,9 +180,10 @@ def _recompute(
         return False
     done.updates += found.updates
     done.scores += found.scores
-    done.models += 1
-    done.score_difference = max(done.score_difference, found.score_difference)
-    done.model_difference = max(done.model_difference, found.model_difference)
+    if found.model_difference is not None:
+        done.models += 1
+        done.score_difference = max(done.score_difference, found.score_difference)
+        done.model_difference = max(done.model_difference, found.model_difference)
     return True
 
 

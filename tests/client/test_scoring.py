@@ -8,8 +8,9 @@ from client.scoring import PeerWork, score
 from client.store import ParticipantFolder
 from client.training import train
 from common.commitment import check_signature, commitment_of, score_message
+from common.errors import Rejected
 from common.models import Arrays, model_of
-from common.probe_scoring import MeasuredShard, shard_metrics, state_with_update_alone
+from common.probe_scoring import MeasuredShard, ShardMetrics, shard_metrics, state_with_update_alone
 from common.update import Packed, decode_model, decode_update, encode_update, object_name
 from common.wire import PeerTask, RoundTask, SignedScore, Subject
 from tests.small_federation import ITEMS, SETTINGS, WAD, SmallFederation
@@ -150,3 +151,31 @@ def test_an_update_of_zeros_loses_what_the_model_has_learnt(task: RoundTask, sma
         lost = MeasuredShard(MODEL, state, shard).gain(applied)
         assert lost.first < -0.05
         assert lost.second < -0.05
+
+
+class LyingWork(PeerWork):
+    """Praises one subject, and says nothing of another."""
+
+    def __init__(self, praised: str, hushed: str) -> None:
+        self.praised, self.hushed = praised, hushed
+
+    def gain(self, task: PeerTask, subject: Subject, measured: MeasuredShard, applied: Arrays) -> ShardMetrics:
+        if subject.account == self.hushed:
+            raise Rejected("no score from me")
+        return (
+            ShardMetrics(1.0, 1.0)
+            if subject.account == self.praised
+            else super().gain(task, subject, measured, applied)
+        )
+
+
+def test_what_a_peer_signs_is_what_its_work_gives(
+    task: RoundTask, folder: ParticipantFolder, subjects: list[Subject]
+) -> None:
+    honest = {one.score.subject: one.score for one in scores_of(task, folder, *subjects[1:])}
+    praised, hushed, other = (subject.account for subject in subjects[1:4])
+    signed = score(PeerTask(task, COHORT, tuple(subjects[1:4])), folder, LyingWork(praised, hushed))
+    lied = {one.score.subject: one.score for one in signed}
+    assert lied.keys() == {praised, other}
+    assert (lied[praised].ndcg_gain_wad, lied[praised].hit_gain_wad) == (WAD, WAD)
+    assert lied[other] == honest[other]

@@ -231,3 +231,13 @@ def test_the_mean_of_all_clients_metrics_is_the_metric_of_all_users(task: RoundT
     )
     assert expected.users == 50
     assert {name: mean[f"test_{name}"] for name in expected.metrics} == pytest.approx(expected.metrics)
+
+
+def test_another_local_step_is_committed_to_and_signed_like_the_honest_one(
+    task: RoundTask, folder: ParticipantFolder
+) -> None:
+    honest, vectors = MODEL.local_step(decode_model(task.model_bytes).arrays, folder.part.train)
+    doubled = honest | {"residual": 2 * honest["residual"]}
+    reply = train(task, NODE, folder, local_step=lambda task, model, state, folder: (doubled, vectors))
+    sent = verify_update(reply, task, MODEL, ITEMS).arrays
+    assert np.array_equal(sent["residual"], 2 * honest["residual"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.commitment import Score, SigningDomain
 from common.config import Settings
 from common.errors import Rejected
-from common.record_fields import bytes_record, record_bytes
+from common.record_fields import MOST_ENTRIES, bytes_record, record_bytes
 from common.wire import (
     PeerTask,
     RoundTask,
@@ -192,10 +192,10 @@ def test_a_wrong_value_is_rejected_by_its_key(kind: str, record: str, key: str, 
     assert key in str(caught.value) or "different lengths" in str(caught.value)
 
 
-def test_no_more_scores_than_a_committee_can_have_seats_are_read() -> None:
-    assert len(read_peer_reply(peer_reply_content(SOME_ADDRESS, [SOME_SCORE] * 64))[1]) == 64
-    with pytest.raises(Rejected, match="at most 64"):
-        read_peer_reply(peer_reply_content(SOME_ADDRESS, [SOME_SCORE] * 65))
+def test_no_more_scores_than_a_peer_can_be_asked_for_are_read() -> None:
+    assert len(read_peer_reply(peer_reply_content(SOME_ADDRESS, [SOME_SCORE] * MOST_ENTRIES))[1]) == MOST_ENTRIES
+    with pytest.raises(Rejected, match="at most 512"):
+        read_peer_reply(peer_reply_content(SOME_ADDRESS, [SOME_SCORE] * (MOST_ENTRIES + 1)))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.001, 1.1e9, 10**400, [1.0], []])

@@ -12,7 +12,7 @@ from experiments.baselines import als, ease, item_knn, pure_svd
 from experiments.baselines.accuracy_trust import AccuracyTrust, accuracy_trust
 from experiments.baselines.fedavg import fedavg
 from experiments.baselines.methods import METHODS
-from experiments.baselines.robust_fedavg import coordinate_median, robust, trimmed_mean, typical_update
+from experiments.baselines.robust_fedavg import robust
 from experiments.baselines.task import Task
 
 MODELS = [Ials(factors=8), Ncf(variant="gmf", factors=8), Mf(factors=8)]
@@ -47,52 +47,12 @@ def test_fedavg_of_sums_is_their_sum_and_of_means_weighs_by_examples(task):
     assert distance(fedavg(means, state, updates), unweighted(means, state, updates)) > 1e-4
 
 
-@pytest.mark.parametrize("statistic", [coordinate_median, trimmed_mean])
+@pytest.mark.parametrize("rule", ["median", "trimmed-mean"])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_where_all_clients_send_the_same_a_robust_rule_changes_nothing(task, model, statistic):
+def test_where_all_clients_send_the_same_a_robust_rule_changes_nothing(task, model, rule):
     state, updates = begun(model, task)
     same = [updates[0]] * 5
-    assert distance(robust(statistic)(model, state, same), unweighted(model, state, same)) < 1e-5
-
-
-def test_a_row_that_a_client_does_not_send_is_zero():
-    def update(row_ids, rows, gram):
-        return {
-            "row_ids": np.array(row_ids, np.uint32),
-            "residual": np.array(rows, np.float32)[:, None],
-            "gram": np.array([[gram]]),
-        }
-
-    updates = [update([1, 4], [1, 2], 10), update([1], [5], 20), update([1, 9], [3, 6], 90)]
-    typical = typical_update(updates, ["residual"], coordinate_median)
-    assert typical["row_ids"].tolist() == [1, 4, 9]
-    assert typical["residual"].ravel().tolist() == [3, 0, 0]
-    assert typical["gram"].item() == 20
-
-
-def test_hand_worked_trimmed_means():
-    assert trimmed_mean(np.array([9.0, 1.0, 2.0])) == 2
-    assert trimmed_mean(np.array([9.0, 1.0])) == 5
-    assert trimmed_mean(np.arange(10.0) ** 2) == pytest.approx(np.mean(np.arange(2, 8) ** 2))
-    assert trimmed_mean(np.arange(10.0), share=0.4) == 4.5
-
-
-@pytest.mark.parametrize("statistic", [coordinate_median, trimmed_mean])
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_one_client_of_five_cannot_drag_a_number_out_of_the_others_range(task, model, statistic):
-    _, updates = begun(model, task)
-    names = [name for name in updates[0] if name not in ("row_ids", "counts", "exposure", "users")]
-    rows = {name for name in names if "row_ids" in updates[0] and name not in ("gram", "mean")}
-    row_arrays = (*rows, "counts")
-    honest = typical_update(updates[:4], row_arrays, lambda stacked: stacked)
-    attacked = {name: array if name == "row_ids" else array * 1e6 for name, array in updates[4].items()}
-    typical = typical_update([*updates[:4], attacked], row_arrays, statistic)
-    at = np.searchsorted(typical["row_ids"], honest["row_ids"]) if rows else slice(None)
-    for name in names:
-        moved = typical[name][at] if name in rows else typical[name]
-        slack = 1e-6 * np.abs(honest[name]).max(initial=0)
-        assert np.all(moved >= honest[name].min(axis=0) - slack)
-        assert np.all(moved <= honest[name].max(axis=0) + slack)
+    assert distance(robust(rule)(model, state, same), unweighted(model, state, same)) < 1e-5
 
 
 def test_trust_follows_accuracy_and_weighs_the_updates(task):

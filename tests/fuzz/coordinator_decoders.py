@@ -1,7 +1,10 @@
 """Files of the coordinator's folder and of run folders."""
 
+import json
 import shutil
 from pathlib import Path
+
+import rfc8785
 
 from common.account import KEYSTORE_FILE
 from common.errors import CheckFailed
@@ -141,6 +144,15 @@ def coordinators_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
     ]
 
 
+def _with_a_finding(evidence: bytes) -> bytes:
+    record = json.loads(evidence)
+    score = record["scores"][0]
+    said = {f"said_{gain}_gain_wad": score[f"{gain}_gain_wad"] for gain in ("ndcg", "hit")}
+    finding = {key: score[key] for key in ("evaluator", "subject", "shard")} | said
+    record["false_scores"] = [finding | {"ndcg_gain_wad": "-1", "hit_gain_wad": str(10**18)}]
+    return rfc8785.dumps(record)
+
+
 def run_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
     folder = scratch / "run"
     shutil.copytree(corpora.run.path, folder)
@@ -158,7 +170,7 @@ def run_files(corpora: Corpora, scratch: Path) -> list[Decoder]:
         Decoder(
             "evidence",
             ("server.replay.public_round:read_public_round",),
-            evidence[:1],
+            [evidence[0], _with_a_finding(evidence[0])],
             mutated_json,
             read_evidence,
             (Mismatch,),

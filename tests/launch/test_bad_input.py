@@ -85,7 +85,11 @@ def small(csv: Path, *more: str) -> tuple[str, ...]:
         (["--rounds", "0"], "--rounds must be at least 1, not 0."),
         (["--model", "magic"], "--model must be one of ials, ncf, mf, not 'magic'."),
         (["--partition", "fair"], "--partition must be one of even, amount, taste, single-user, not 'fair'."),
-        (["--aggregation", "mean"], "--aggregation must be one of reputation, fedavg, not 'mean'."),
+        (
+            ["--aggregation", "mean"],
+            "--aggregation must be one of reputation, fedavg, median, trimmed-mean, norm-clipping, krum, multi-krum, "
+            "not 'mean'.",
+        ),
         (["--alpha0", "nan"], "--alpha0 must be finite, not nan."),
         (["--kappa", "inf"], "--kappa must be finite, not inf."),
         (["--quorum", "0"], "--quorum must be above 0.0, not 0.0."),

@@ -25,6 +25,9 @@ class Verdict(Enum):
     REJECTED = "the round: no weight, no pay, its reputation stays"
     GATED = "the round: scored, but without weight and pay"
     UNHEARD = "the round: its scores are missing, and its own update is scored, but without weight and pay"
+    LIAR = (
+        "the round and all its reputation: what its scores ought to be counts, and its update neither weighs nor earns"
+    )
     JUDGED = "nothing by itself: the update is judged by its scores"
 
 

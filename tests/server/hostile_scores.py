@@ -22,6 +22,7 @@ from tests.server.hostile_client import EVERYWHERE, IALS, HostileClient, Verdict
 from tests.small_federation import WAD, Act
 
 _KEY = ACCOUNTS[BAD].key
+_FALSE = r"^as a peer it gave a false score of 0x[0-9a-fA-F]{40}: said -?1\.0+, is -?0\.\d+$"
 
 
 def _also_itself(scores: list[SignedScore], task: RoundTask) -> list[SignedScore]:
@@ -41,6 +42,10 @@ def _of_the_round_before(scores: list[SignedScore], task: RoundTask) -> list[Sig
 
 def _twice(scores: list[SignedScore], task: RoundTask) -> list[SignedScore]:
     return [*scores, *signed_again(scores[:1], task, _KEY, ndcg_gain_wad=WAD)]
+
+
+def _damns_all(scores: list[SignedScore], task: RoundTask) -> list[SignedScore]:
+    return signed_again(scores, task, _KEY, ndcg_gain_wad=-WAD, hit_gain_wad=-WAD)
 
 
 def _unheard(does: str, act: Act, reason: str, kinds: tuple[str, ...] = IALS) -> HostileClient:
@@ -66,6 +71,19 @@ SCORES = (
         "^a score of 0x[0-9a-fA-F]{40}, whose update it was not given$",
     ),
     _unheard("scores an update twice", changing_the_scores(_twice), "^a second score of 0x"),
+    HostileClient(
+        does="as a peer: praises an update that earns less",
+        act=changing_the_first_score(ndcg_gain_wad=WAD),
+        reason=_FALSE,
+        verdict=Verdict.LIAR,
+        kinds=EVERYWHERE,
+    ),
+    HostileClient(
+        does="as a peer: damns every update",
+        act=changing_the_scores(_damns_all),
+        reason=_FALSE,
+        verdict=Verdict.LIAR,
+    ),
     _unheard("scores above 1", changing_the_first_score(ndcg_gain_wad=WAD + 1), r"^a score of 0x.* outside \[-1, 1\]$"),
     _unheard(
         "scores far below -1", changing_the_first_score(hit_gain_wad=-(2**62)), r"^a score of 0x.* outside \[-1, 1\]$"
@@ -99,11 +117,11 @@ SCORES = (
     _unheard(
         "sends a hundred thousand scores",
         with_score_records(ndcg_gains_wad=[1] * 100_000),
-        "^no scores: 'ndcg-gains-wad' is not a list of at most 64 entries, each int$",
+        "^no scores: 'ndcg-gains-wad' is not a list of at most 512 entries, each int$",
     ),
     _unheard(
         "sends NaN for scores",
         with_score_records(hit_gains_wad=[float("nan")] * 3),
-        "^no scores: 'hit-gains-wad' is not a list of at most 64 entries, each int$",
+        "^no scores: 'hit-gains-wad' is not a list of at most 512 entries, each int$",
     ),
 )

@@ -56,6 +56,7 @@ def in_words(reason: str) -> str:
     """A reason with roles in the place of addresses, which change with every setting."""
     for client, account in enumerate(ACCOUNTS):
         reason = reason.replace(account.address, "⟨its account⟩" if client == BAD else "⟨another's account⟩")
+    reason = re.sub(r"said -?[\d.]+, is -?[\d.]+", "said ⟨a gain⟩, is ⟨another⟩", reason)
     return re.sub("0x[0-9a-fA-F]{40}", "⟨an address⟩", reason)
 
 

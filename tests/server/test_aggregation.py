@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from common.models import Arrays, Ials
 from server.aggregation import fusion_shares, next_state
-from server.gates import closed_gates, gates_of, owed_scores
+from server.gates import Lowered, closed_gates, gates_of, owed_scores
 from server.reputation import WAD, normalise
 from server.selection import Assignment
 from tests.small_federation import small_dataset
@@ -108,12 +108,18 @@ def test_zeros_and_copies_are_closed_with_a_reason_and_the_others_are_open(updat
     first, second, third = CLIENTS
     zeros = updates[third] | {name: np.zeros_like(updates[third][name]) for name in ("residual", "gram")}
     contents = {first: b"a", second: b"b", third: b"c"}
-    reasons = closed_gates(updates | {third: zeros}, contents)
-    assert reasons == {third: "the update is zero"}
-    assert gates_of(CLIENTS, reasons) == {first: WAD, second: WAD, third: 0}
-    reasons = closed_gates(updates, contents | {second: b"a"})
-    assert gates_of(CLIENTS, reasons) == {first: 0, second: 0, third: WAD}
-    assert set(reasons.values()) == {"the same bytes as another client's update"}
+    lowered = closed_gates(updates | {third: zeros}, contents)
+    assert lowered == {third: Lowered(0, "the update is zero")}
+    assert gates_of(CLIENTS, lowered, ()) == {first: WAD, second: WAD, third: 0}
+    lowered = closed_gates(updates, contents | {second: b"a"})
+    assert lowered == dict.fromkeys((first, second), Lowered(0, "the same bytes as another client's update"))
+    assert gates_of(CLIENTS, lowered, ()) == {first: 0, second: 0, third: WAD}
+
+
+def test_a_lowered_gate_leaves_its_share_and_who_owes_scores_nothing() -> None:
+    first, second, third = CLIENTS
+    lowered = {first: Lowered(WAD // 4, "a quarter"), second: Lowered(WAD // 2, "half")}
+    assert gates_of(CLIENTS, lowered, {second: "owes"}) == {first: WAD // 4, second: 0, third: WAD}
 
 
 def test_who_owes_scores_is_closed_and_told_how_many() -> None:

@@ -19,7 +19,7 @@ from server.replay.mismatch import Mismatch
 from tests.server.hostile_acts import answering, in_phase, in_round, staying_silent
 from tests.server.replay.recorded_run import RecordedRun
 from tests.server.test_resume import Fuse, Interrupted, outcome
-from tests.small_federation import PlayedRun, SmallFederation, with_settings
+from tests.small_federation import WAD, PlayedRun, SmallFederation, with_settings
 
 ALL = range(5)
 DRAWN = {"participation": 0.6, "rounds": 6}  # three of five
@@ -225,7 +225,12 @@ def test_flapping_nodes_cost_only_their_own_rounds(small: SmallFederation, tmp_p
     for server_round in range(1, 7):
         assert (flapping in senders(run, server_round)) == bool(server_round % 2)
         assert run.reward_wei(server_round, half) == 0
-        assert all(run.reward_wei(server_round, small.accounts[k].address) > 0 for k in range(3))
+        for other in range(3):
+            address = small.accounts[other].address
+            earned = int(run.judgement(server_round, address)["smoothed_wad"])
+            # a first round that three shards hardly see anything in can end below the floor
+            assert (run.reward_wei(server_round, address) > 0) == (earned >= 0.03 * WAD)
+            assert server_round == 1 or earned > 0.5 * WAD
 
 
 def test_half_of_the_clients_gone_at_once_and_the_run_goes_on(small: SmallFederation, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_a_run_on_a_read_only_disk_is_one_sentence_and_stays_as_it_is(small: Sma
     ledger = small.ledger()
     with small_disk(tmp_path / "disk", ENOUGH_KB) as disk:
         before = outcome(small.play(disk / "run", ledger))
+        shutil.copytree(disk / "run" / "coordinator", disk / "new" / "coordinator")
         refused = r"\(Read-only file system\); make that disk writable again, then start it again\.$"
         with read_only(disk):
             for run in ("run", "new"):

@@ -80,7 +80,7 @@ def rounds(draw: st.DrawFn) -> Round:
     return Round(
         scores,
         {client: len(scores[client]) + draw(st.integers(0, 3)) for client in clients},
-        {client: draw(st.sampled_from([0, WAD, WAD, WAD])) for client in clients},
+        {client: draw(st.sampled_from([0, WAD // 3, WAD, WAD])) for client in clients},
         {client: draw(st.integers(0, 1000)) for client in clients},
         Standing(
             {one: draw(FRACTION) for one in everybody},
@@ -91,7 +91,11 @@ def rounds(draw: st.DrawFn) -> Round:
         Settings(
             consolidation=draw(st.sampled_from(sorted(CONSOLIDATIONS))),
             aggregation=draw(st.sampled_from(["reputation", "reputation", "fedavg"])),
+            defence=draw(st.sampled_from(["full", "full", "scores"])),
             smoothing=draw(st.sampled_from([0.0, 0.1, 0.5, 0.999])),
+            falling_smoothing=draw(st.sampled_from([0.0, 0.25, 0.9])),
+            reputation_floor=draw(st.sampled_from([0.0, 0.03, 0.5])),
+            reward_cap=draw(st.sampled_from([1.0, 2.0, 1e6])),
             reward_per_round=draw(st.sampled_from([0, 1, 1000])),
         ),
     )
@@ -183,7 +187,11 @@ def test_the_pool_is_never_overspent_and_never_lost(one: Round) -> None:
     assert paid == result.rewarded_wei <= result.pool_wei
     if paid:
         assert result.standing.carried_wei == 0
-        assert result.pool_wei - paid < len(result.judgements)  # the rounding remainder
+        # beyond the rounding remainder only a cap keeps something back
+        most = max(judged.reward_wei for judged in result.judgements.values())
+        cap = int(Fraction(str(one.settings.reward_cap)) * result.pool_wei) // len(one.scores_wad)
+        capped = one.settings.defence == "full" and most == cap
+        assert capped or result.pool_wei - paid < len(result.judgements)
     else:
         assert result.standing.carried_wei == result.pool_wei
     for client, judged in result.judgements.items():
@@ -235,7 +243,7 @@ def test_one_good_round_does_not_buy_full_weight_and_one_bad_round_costs_it() ->
     fresh = some_round([[WAD // 10]] * 4, before=[WAD, WAD, WAD, 0]).settle().judgements
     assert fresh[account(3)].weight_wad == pytest.approx(fresh[account(0)].weight_wad / 2)
     spent = some_round([[WAD // 10]] * 3 + [[-WAD // 10]]).settle().judgements
-    assert spent[account(3)].smoothed_wad == WAD // 2
+    assert spent[account(3)].smoothed_wad == WAD // 4  # it falls faster than it rose
     assert (spent[account(3)].weight_wad, spent[account(3)].reward_wei) == (0, 0)
 
 
@@ -293,8 +301,9 @@ def test_smoothing_is_its_equation_rounded_down(previous: int, calibrated: int, 
 
 
 @given(FRACTION, FRACTION, FRACTION)
-def test_a_weight_is_the_gated_minimum(gate: int, calibrated: int, smoothed: int) -> None:
-    assert aggregation_weight(gate, calibrated, smoothed) == int(Fraction(gate, WAD) * min(calibrated, smoothed))
+def test_a_weight_is_the_minimum_from_the_floor_on(earned: int, smoothed: int, floor: int) -> None:
+    weight = aggregation_weight(earned, smoothed, floor)
+    assert weight == (0 if smoothed < floor else earned if earned < smoothed else smoothed)
 
 
 @given(st.dictionaries(st.integers(0, 50), st.integers(0, 10**30), max_size=9))
@@ -303,15 +312,21 @@ def test_normalised_weights_sum_to_one_short_of_rounding(weights: dict[int, int]
     assert total == 0 if not any(weights.values()) else WAD - len(weights) < total <= WAD
 
 
-@given(st.integers(0, 10**30), st.dictionaries(st.integers(0, 50).map(account), FRACTION, max_size=9))
+@given(
+    st.integers(0, 10**30),
+    st.dictionaries(st.integers(0, 50).map(account), FRACTION, max_size=9),
+    st.integers(0, 10**30),
+)
 def test_the_pool_is_shared_in_proportion_and_a_zero_reputation_gets_nothing(
-    pool: int, smoothed: dict[str, int]
+    pool: int, smoothed: dict[str, int], most: int
 ) -> None:
-    shares = share_pool(pool, smoothed)
+    shares = share_pool(pool, smoothed, most)
     total = sum(smoothed.values())
     assert shares == {
-        client: int(Fraction(pool * reputation, total)) if total else 0 for client, reputation in smoothed.items()
+        client: min(most, int(Fraction(pool * reputation, total))) if total else 0
+        for client, reputation in smoothed.items()
     }
+    assert share_pool(pool, smoothed, pool) == share_pool(pool, smoothed, 2 * pool)
 
 
 @given(st.lists(GAIN, min_size=1, max_size=7), st.data())

@@ -158,7 +158,8 @@ def test_one_peer_that_praises_and_one_that_damns_everybody_change_little(
     def praise(scores: list[SignedScore], task: RoundTask) -> list[SignedScore]:
         return signed_again(scores, task, bad.key, ndcg_gain_wad=WAD, hit_gain_wad=WAD)
 
-    run = small.play(tmp_path, acts={BAD: changing_the_scores(praise)})
+    settings = with_settings(small, audit_share=0.0)  # what the median does where nobody looks
+    run = small.play(tmp_path, settings=settings, acts={BAD: changing_the_scores(praise)})
     evidence = run.evidence(1)
     for judged in evidence["judgements"]:
         honest = [

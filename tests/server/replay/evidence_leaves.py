@@ -10,6 +10,14 @@ Place = tuple[str | int, ...]
 
 _CHOICES = {flag_of(entry.name): entry.metadata.get("choices") for entry in fields(Settings)}
 _ENTRY_OWNERS = ("account", "evaluator", "subject")
+_ENTRIES: dict[str, Any] = {
+    "capped_items": 7,
+    "held_items": {"item": 7, "exposure_wad": "5" * 18, "budget_wad": "3" * 18, "rolled_back": False},
+}
+"""One for each empty list whose entries are no accounts with a reason."""
+
+MEASURED = 10**13
+"""By how much a figure is altered that is compared with a tolerance."""
 
 
 def leaves(record: Any, path: Place = ()) -> Iterator[Place]:
@@ -49,9 +57,8 @@ def owner_of(record: Any, path: Place) -> str | None:
     entry = value_at(record, path[:2]) if len(path) > 2 else None
     if not isinstance(entry, dict) or path[0] in ("settings", "domain"):
         return None
-    owner = "subject" if path[0] == "committees" else next(key for key in _ENTRY_OWNERS if key in entry)
-    name: str = entry[owner]
-    return name
+    owners = ("subject",) if path[0] == "committees" else _ENTRY_OWNERS
+    return next((entry[key] for key in owners if key in entry), None)
 
 
 def _other(value: Any, name: str, cohort: Sequence[str]) -> Any:  # noqa: PLR0911 - one for each kind of value
@@ -61,8 +68,14 @@ def _other(value: Any, name: str, cohort: Sequence[str]) -> Any:  # noqa: PLR091
         return value + 1 if isinstance(value, int) else value * 1.5
     if value is None:
         return "the update is zero" if name == "gate_reason" else "0"
+    if isinstance(value, list) and name == "false_scores":
+        gains = {f"{which}{gain}_gain_wad": "0" for which in ("said_", "") for gain in ("ndcg", "hit")}
+        return [{"evaluator": cohort[0], "subject": cohort[0], "shard": "00" * 32} | gains]
     if isinstance(value, list):
-        return [{"account": cohort[0]} | ({"examples": "1"} if name == "example_counts" else {"reason": "no answer"})]
+        other = {"examples": "1"} if name == "example_counts" else {"reason": "no answer"}
+        return [_ENTRIES.get(name, {"account": cohort[0]} | other)]
+    if name in ("exposure_wad", "budget_wad"):
+        return str(int(value) + MEASURED)
     if value in cohort:
         return cohort[(list(cohort).index(value) + 1) % len(cohort)]
     if _CHOICES.get(name):

@@ -25,6 +25,7 @@ from tests.small_federation import PlayedRun, SmallFederation, with_settings
 GMF = {"model": "ncf", "variant": "gmf"}
 NEUMF = {"model": "ncf", "variant": "neumf"}
 NOISE = {"noise": "gaussian", "clipping_norm": 3.0, "noise_multiplier": 0.5}
+WITHOUT_UPDATES = "whose updates, or those of the round before, are not in the run folder"
 GONE = "the ledger, which was kept in memory and is gone"
 
 
@@ -45,6 +46,13 @@ def verified(small: SmallFederation, played: PlayedRun, **how: bool) -> Verified
         ({}, None),
         ({"consolidation": "trimmed-mean", "smoothing": 0.0}, None),
         ({"aggregation": "fedavg"}, "whether the example counts are true"),
+        ({"aggregation": "median"}, None),
+        ({"aggregation": "trimmed-mean"}, None),
+        ({"aggregation": "norm-clipping"}, None),
+        ({"aggregation": "krum"}, None),
+        ({"aggregation": "multi-krum"}, None),
+        ({**GMF, "warm_start_rounds": 1, "aggregation": "krum"}, None),
+        ({"model": "ncf", "variant": "fused", "aggregation": "trimmed-mean"}, None),
         ({**GMF, "warm_start_rounds": 1}, None),
         ({**NEUMF, "warm_start": "gmf-mlp", "warm_start_rounds": 1}, None),
         ({"pretraining_rounds": 2}, None),
@@ -77,7 +85,7 @@ def test_a_pretrained_first_model_needs_the_public_data_to_be_verified(small: Sm
     assert run.verify().unchecked == []
     assert run.verify(probe=False).unchecked == [
         "the first model, which was trained on the probe pool (probe.npz): it is not at hand",
-        "scores, because the run folder holds no probe pool (probe.npz)",
+        "scores, gates and models, because the run folder holds no probe pool (probe.npz)",
     ]
 
 
@@ -175,21 +183,25 @@ def test_a_public_copy_verifies_but_for_scores_and_models(honest: RecordedRun, t
     shutil.rmtree(run.folder / "objects" / "updates")
     done = run.verify()
     assert (done.rounds, done.on_ledger, done.updates, done.scores, done.models) == (2, 2, 0, 0, 0)
-    assert done.unchecked == ["scores, gates and models of rounds 1 to 2, whose updates are not in the run folder"]
+    assert done.unchecked == [f"scores, gates and models of rounds 1 to 2, {WITHOUT_UPDATES}"]
 
 
-def test_a_round_without_its_updates_is_named(honest: RecordedRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("missing", "recomputed", "named"), [(1, 0, "rounds 1 to 2"), (2, 1, "round 2")])
+def test_a_round_without_its_updates_is_named_and_so_is_the_next(
+    honest: RecordedRun, tmp_path: Path, missing: int, recomputed: int, named: str
+) -> None:
+    """What a round's updates are compared with are those of the round before."""
     run = honest.copied_to(tmp_path / "run")
-    (run.folder / "objects" / "updates" / "received-0001.json").unlink()
+    (run.folder / "objects" / "updates" / f"received-{missing:04d}.json").unlink()
     done = run.verify()
-    assert (done.updates, done.models) == (5, 1)
-    assert done.unchecked == ["scores, gates and models of round 1, whose updates are not in the run folder"]
+    assert (done.updates, done.models) == (5 * recomputed, recomputed)
+    assert done.unchecked == [f"scores, gates and models of {named}, {WITHOUT_UPDATES}"]
 
 
-def test_without_a_probe_pool_models_are_fused_again_and_scores_are_not(honest: RecordedRun) -> None:
+def test_without_a_probe_pool_updates_are_looked_at_and_nothing_is_recomputed(honest: RecordedRun) -> None:
     done = honest.verify(probe=False)
-    assert (done.updates, done.scores, done.models) == (10, 0, 2)
-    assert done.unchecked == ["scores, because the run folder holds no probe pool (probe.npz)"]
+    assert (done.updates, done.scores, done.models) == (10, 0, 0)
+    assert done.unchecked == ["scores, gates and models, because the run folder holds no probe pool (probe.npz)"]
 
 
 def test_the_public_part_alone_says_so(honest: RecordedRun) -> None:

@@ -14,6 +14,7 @@ import pytest
 import rfc8785
 
 from server.replay.mismatch import Mismatch
+from server.reputation import WAD
 from tests.server.replay.evidence_leaves import alter, field_of, leaves, owner_of
 from tests.server.replay.recorded_run import RecordedRun
 
@@ -28,9 +29,25 @@ FOUND_AS = {
     "judgements.gate_reason": {"judgements.gate_wad"},  # a reason closes the gate, and the gate is open
     "judgements.reward_wei": {"judgements.cumulative_wei"},  # in round 1: their difference was earned before
     "example_counts.examples": {"judgements.weight_wad"},  # weights follow from all counts
+    "false_scores": {"false_scores.subject"},  # none: one that is about no score of the round
+    "false_scores.evaluator": {"false_scores.subject", "false_scores.shard"},  # that is one task too
+    "false_scores.subject": {"false_scores.shard"},
+    "false_scores.ndcg_gain_wad": {"judgements.consolidated_wad"},  # it counts in place of what was said
+    "false_scores.hit_gain_wad": {"judgements.consolidated_wad"},
 }
 ONLY_THE_LEDGER_TELLS = {"rejected", "rejected.account", "rejected.reason"}
-WITH_LEDGER = {field: {"evidence_root on the ledger"} for field in (*ONLY_THE_LEDGER_TELLS, "judgements.gate_reason")}
+ONLY_UPDATES_TELL = {
+    "judgements.gate_reason",
+    "capped_items",
+    "held_items",
+    "held_items.item",
+    "held_items.exposure_wad",
+    "held_items.budget_wad",
+    "held_items.rolled_back",
+}
+SHARES = {"judgements.smoothed_wad", "judgements.weight_wad", "judgements.reward_wei"}
+"""What follows from a gate that is neither open nor closed, for its client and for all."""
+WITH_LEDGER = {field: {"evidence_root on the ledger"} for field in ONLY_THE_LEDGER_TELLS | ONLY_UPDATES_TELL}
 WITHOUT_LEDGER = {
     "run_id": {"settings"},  # it is their hash, and which of the two was altered nobody can tell
     "cohort": {"judgements.cumulative_wei", "commitments.account", "judgements"},  # nobody recorded the cohort
@@ -91,14 +108,33 @@ def test_every_altered_example_count_is_found_and_named(weighed: RecordedRun, tm
     check_every_value(weighed.copied_to(tmp_path / "run"), WITH_LEDGER, set(), under="example_counts")
 
 
-def test_without_a_ledger_all_but_reasons_are_found(run: RecordedRun) -> None:
-    unpinned = ONLY_THE_LEDGER_TELLS | {"judgements.gate_reason"}
+def test_every_altered_finding_is_found_and_named(lied: RecordedRun, tmp_path: Path) -> None:
+    run = lied.copied_to(tmp_path / "run")
+    recomputed = {"false_scores.ndcg_gain_wad", "false_scores.hit_gain_wad"}  # where a median passes over them
+    with_ledger = {field: {"evidence_root on the ledger"} for field in recomputed}
+    check_every_value(run, with_ledger, set(), under="false_scores", restricted=False)
+    check_every_value(run, WITHOUT_LEDGER, recomputed, under="false_scores", on_ledger=False)
+
+
+def test_without_a_ledger_all_but_reasons_and_items_are_found(run: RecordedRun) -> None:
+    unpinned = ONLY_THE_LEDGER_TELLS | ONLY_UPDATES_TELL
     check_every_value(run, WITHOUT_LEDGER, unpinned, on_ledger=False, restricted=False)
 
 
-def test_with_the_updates_reasons_are_found_without_a_ledger(run: RecordedRun) -> None:
+@pytest.mark.parametrize("kind", ["eventful", "boasted"])
+def test_with_the_updates_reasons_and_items_are_found_without_a_ledger(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run: RecordedRun = request.getfixturevalue(kind).copied_to(tmp_path / "run")
     found_as = WITHOUT_LEDGER | {field: {"updates.rejected"} for field in ONLY_THE_LEDGER_TELLS}
-    for under in ("judgements", "rejected"):
+    if kind == "eventful":
+        assert json.loads(run.evidence(1).read_bytes())["held_items"]
+    else:
+        first = json.loads(run.evidence(1).read_bytes())
+        assert first["capped_items"]
+        assert any(0 < int(one["gate_wad"]) < WAD for one in first["judgements"])
+    found_as |= {"held_items.item": {"held_items"}, "judgements.gate_wad": SHARES}
+    for under in ("judgements", "rejected", "capped_items", "held_items"):
         check_every_value(run, found_as, set(), under=under, on_ledger=False, restricted=True)
 
 

@@ -1,0 +1,1 @@
+"""Defences: what they change in a run, one line each in `table`."""
