@@ -13,6 +13,7 @@ ReasonClass = Literal[
     "too_few",
     "zero_update",
     "copy",
+    "gate",
     "update",
 ]
 REASON_CLASSES: tuple[ReasonClass, ...] = get_args(ReasonClass)
@@ -40,6 +41,10 @@ _BEGINNINGS: tuple[tuple[str, ReasonClass], ...] = (
     ("fewer than the", "too_few"),
     ("the update is zero", "zero_update"),
     ("the same bytes", "copy"),
+    ("nearly the ", "copy"),
+    ("its rows ", "gate"),
+    ("a row is longer than so many users", "gate"),
+    ("it says of items", "gate"),
 )
 
 

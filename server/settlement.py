@@ -11,6 +11,7 @@ from common.config import Settings
 from common.merkle import commitment_leaf, merkle_root, reputation_leaf, reward_leaf
 from server import reputation
 from server.reputation import WAD
+from server.selection import trusted_evaluators
 
 _CONSOLIDATIONS = {"median": reputation.median_wad, "trimmed-mean": reputation.trimmed_mean_wad}
 
@@ -85,6 +86,7 @@ def settle(
         all others share what it loses. (Over several rounds there is no such guarantee: a higher median widens the
         scale, and later rounds are more lenient to those below theirs.)
         The rewards' sum is at most the pool, and what nobody was paid is carried over.
+        Scoring is part of the work: who is not trusted with it in this round is not paid in it.
         The order of accounts and of scores changes nothing.
     """
     gamma_wad = int(Fraction(str(settings.smoothing)) * WAD)
@@ -116,7 +118,10 @@ def settle(
             for account, value in earned.items()
         }
     weights = reputation.normalise(raw_weights)
-    accepted = {account: smoothed[account] for account in smoothed if raw_weights.get(account, 0) > 0}
+    scorers = set(trusted_evaluators(list(scores_wad), settings, before.smoothed_wad))
+    accepted = {
+        account: smoothed[account] for account in smoothed if raw_weights.get(account, 0) > 0 and account in scorers
+    }
     pool_wei = settings.reward_per_round * WAD + before.carried_wei
     most_wei = int(Fraction(str(settings.reward_cap)) * pool_wei) // max(1, len(scores_wad)) if full else pool_wei
     rewards = reputation.share_pool(pool_wei, accepted, most_wei)

@@ -27,6 +27,7 @@ FIXED_BY_PREPARATION = (
     "committee_size",
     "volunteer_share",
     "probe_pairs",
+    "probe_shards",
 )
 """The fields of `Settings` that preparation reads; a test watches it doing so."""
 

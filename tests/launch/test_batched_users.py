@@ -5,6 +5,7 @@ import pytest
 
 import client.app
 from common.account import development_account, save_account
+from common.data.probe import PROBE_FILE, save_probe_pool
 from common.models import Ials, Mf
 from common.models.ncf import Ncf
 from common.models.ncf_sampled import Batch
@@ -32,6 +33,7 @@ def simulated(federation, run_dir, *, batch):
     folder = federation.federation(run_dir / "coordinator")
     save_federation(folder, committee_secret(federation.settings, development=True))
     save_account(development_account(1, 0), folder.folder, development=True)
+    save_probe_pool(folder.folder / PROBE_FILE, federation.data.probe)
     ledger = federation.ledger()
     simulation.simulate(
         federation.settings, folder, federation.client_dirs, ledger, run_dir, on_reply=lambda: None, batch=batch

@@ -142,7 +142,7 @@ def test_every_documented_reason_has_a_class_of_its_kind() -> None:
         "Its arrays": {"update"},
         "Its arrays, with `--model ncf`": {"update"},
         "Its arrays, with `--noise gaussian`": {"update"},
-        "Updates that are worth nothing": {"zero_update"},
+        "Updates that are worth nothing": {"zero_update", "gate"},
         "Scores": {"scores"},
     }
     checked = 0

@@ -62,13 +62,16 @@ def settings_of(model: str, rounds: int, aggregation: str = "fedavg") -> Setting
         phase_timeout=5.0,
         aggregation=aggregation,
         defence="scores",
+        audit_share=0.0,
         **CHOSEN[model],
     )
 
 
 def bundled_settings(model: str, rounds: int) -> Settings:
     """The bundled data, where there is more to spoil: 671 users, 9066 items."""
-    return Settings(clients=10, rounds=rounds, factors=16, aggregation="fedavg", defence="scores", **CHOSEN[model])
+    return Settings(
+        clients=10, rounds=rounds, factors=16, aggregation="fedavg", defence="scores", audit_share=0.0, **CHOSEN[model]
+    )
 
 
 def played(attack: Attack | None, settings: Settings, share: float = SHARE) -> Played:
