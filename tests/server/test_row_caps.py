@@ -14,7 +14,7 @@ from common.models import Arrays, Model, model_of
 from common.models.row_claims import RowClaims
 from server.gates import EXCESS_ALLOWED, LONGEST_ROW
 from server.public_reference import PublicReference, upper_share
-from server.row_caps import LengthBound, RowCaps, believed_counts, believed_users, row_caps, water_level
+from server.row_caps import RATING_SLACK, LengthBound, RowCaps, believed_counts, believed_users, row_caps, water_level
 from tests.small_federation import ITEMS, SmallFederation
 
 FEW_ITEMS, VOLUNTEERS = 6, 20
@@ -194,7 +194,8 @@ def test_a_row_ten_times_too_long_is_cut_to_its_bound(small: SmallFederation, ki
     limited = caps.limited(model, updates | {bad: longer})
     branch = 0
     own, after = model.claims(longer)[branch], model.claims(limited[bad])[branch]
-    bound = LengthBound(model.claims(model.local_step(state, public.histories)[0])[branch], ITEMS)
+    factor = RATING_SLACK if kind == "mf" else 1.0
+    bound = LengthBound(model.claims(model.local_step(state, public.histories)[0])[branch], ITEMS, factor)
     assert np.all(after.lengths <= bound.lengths(own, own.counts) * (1 + 1e-5) + 1e-9)
     assert np.array_equal(after.counts, own.counts)
 
