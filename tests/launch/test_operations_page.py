@@ -39,9 +39,9 @@ def test_every_metric_on_the_page_is_served_and_every_served_one_is_on_the_page(
 
 
 def test_every_kind_of_reason_is_on_the_page() -> None:
-    (kinds,) = re.findall(r"reason, one of eleven: ([a-z_, ]+)", PAGE)
+    (kinds,) = re.findall(r"reason, one of twelve: ([a-z_, ]+)", PAGE)
     assert tuple(kinds.strip().split(", ")) == REASON_CLASSES
-    assert len(REASON_CLASSES) == 11
+    assert len(REASON_CLASSES) == 12
 
 
 def test_every_command_line_on_the_page_is_understood() -> None:

@@ -31,6 +31,7 @@ OTHER: dict[str, Any] = {
     "committee_size": 3,
     "volunteer_share": 0.2,
     "probe_pairs": 60,
+    "probe_shards": 3,
 }
 
 
