@@ -103,4 +103,7 @@ def _ndcg(cell: Cell) -> float:
 
 def _means(courses: Sequence[Sequence[float | None]]) -> list[float]:
     """Return the mean over the seeds after each round; NaN, a gap in the line, where a seed has no figure."""
-    return [float("nan") if None in at else fmean(one for one in at if one is not None) for at in zip(*courses)]  # noqa: B905
+    return [
+        float("nan") if None in at else fmean(one for one in at if one is not None)
+        for at in zip(*courses, strict=False)
+    ]

@@ -80,11 +80,17 @@ def closed_gates(updates: Mapping[str, Arrays], contents: Mapping[str, bytes]) -
     return lowered
 
 
-def claim_gates(caps: RowCaps) -> dict[str, Lowered]:
-    """Lower the gates of clients whose claims public histories contradict, by how much they do."""
+def claim_gates(caps: RowCaps, *, rows_are_carried: bool) -> dict[str, Lowered]:
+    """Lower the gates of clients whose claims public histories contradict, by how much they do.
+
+    Args:
+        caps: Of the round.
+        rows_are_carried: Whether a row may hold what several rounds left unsent: then a long one is cut and proves
+            nothing.
+    """
     lowered = {}
     for account, excess in caps.excess.items():
-        if caps.overlong[account] > LONGEST_ROW:
+        if caps.overlong[account] > LONGEST_ROW and not rows_are_carried:
             lowered[account] = Lowered(0, OVERLONG)
         elif excess > EXCESS_ALLOWED:
             left = (EXCESS_REFUSED - excess) / (EXCESS_REFUSED - EXCESS_ALLOWED)

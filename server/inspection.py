@@ -77,10 +77,14 @@ def inspect_updates(
         return Inspection(lowered, None)
     caps = row_caps(root.at(state), claims, state, reference)
     item_count = len(reference.counts)
+    carried = settings.compression == "top-rows"
+    if carried:
+        last = None  # rounds send different rows, so that one says nothing of the next
     before = {} if last is None else {account: root.claims(update) for account, update in last.updates.items()}
     sketches, last_sketches = (row_sketches(each, item_count, seed) for each in (claims, before))
     copies = copy_gates(sketches, last_sketches, _aggregate(last_sketches, last))
-    return Inspection(copies | faint_gates(claims) | claim_gates(caps) | lowered, caps)
+    contradicted = claim_gates(caps, rows_are_carried=carried)
+    return Inspection(copies | faint_gates(claims) | contradicted | lowered, caps)
 
 
 def fused_state(

@@ -145,18 +145,20 @@ def caps(excess: float = 0.0, overlong: float = 0.5) -> RowCaps:
 
 
 def test_a_row_beyond_its_bound_closes_the_gate() -> None:
-    assert claim_gates(caps(overlong=LONGEST_ROW)) == {}
-    assert claim_gates(caps(overlong=LONGEST_ROW * 1.001)) == {"0x0": Lowered(0, OVERLONG)}
-    assert claim_gates(caps(excess=0.3, overlong=LONGEST_ROW * 1.001)) == {"0x0": Lowered(0, OVERLONG)}
+    assert claim_gates(caps(overlong=LONGEST_ROW), rows_are_carried=False) == {}
+    assert claim_gates(caps(overlong=LONGEST_ROW * 1.001), rows_are_carried=False) == {"0x0": Lowered(0, OVERLONG)}
+    assert claim_gates(caps(excess=0.3, overlong=LONGEST_ROW * 1.001), rows_are_carried=False) == {
+        "0x0": Lowered(0, OVERLONG)
+    }
 
 
 @pytest.mark.parametrize(("part", "left"), [(0.001, 0.999), (0.25, 0.75), (0.5, 0.5), (1.0, 0.0), (2.0, 0.0)])
 def test_contradicted_claims_lower_the_gate_in_proportion(part: float, left: float) -> None:
     excess = EXCESS_ALLOWED + part * (EXCESS_REFUSED - EXCESS_ALLOWED)
-    lowered = claim_gates(caps(excess))["0x0"]
+    lowered = claim_gates(caps(excess), rows_are_carried=False)["0x0"]
     assert lowered.reason == CONTRADICTED
     assert lowered.gate_wad / WAD == pytest.approx(left, abs=1e-9)
-    assert claim_gates(caps(EXCESS_ALLOWED)) == {}
+    assert claim_gates(caps(EXCESS_ALLOWED), rows_are_carried=False) == {}
 
 
 def test_zeros_are_closed_whatever_else_is_in_the_update() -> None:
@@ -170,3 +172,7 @@ def test_zeros_are_closed_whatever_else_is_in_the_update() -> None:
         "0x1": Lowered(0, SAME_BYTES),
         "0x2": Lowered(0, SAME_BYTES),
     }
+
+
+def test_a_long_row_that_several_rounds_left_unsent_proves_nothing() -> None:
+    assert claim_gates(caps(overlong=LONGEST_ROW * 1.001), rows_are_carried=True) == {}
